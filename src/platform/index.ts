@@ -1,0 +1,14 @@
+export { COST } from './costs.ts';
+export { Dma, type DmaResult } from './dma.ts';
+export { EventLog, type EventKind, type MachineEvent } from './events.ts';
+export { HardwareException, MachineCheck, PageFault, type Vector, VECTOR_NUMBER } from './exceptions.ts';
+export { platformKnobs } from './knobs.ts';
+export { GPR, LogicalProcessor, type LpMode } from './logical-processor.ts';
+export { contains, type DramRange, endOf, type MemoryMap, overlaps, type Range, referenceMap, smallMap } from './memory-map.ts';
+export { MsrFile, type MsrHandler } from './msr.ts';
+export { KEYID_BITS, KEYID_SHIFT, PHYSICAL_ADDRESS_BITS, Platform, type PlatformOptions } from './platform.ts';
+export { RandomStream } from './random.ts';
+export { Scheduler, type Task } from './scheduler.ts';
+export { SeamPort, type SeamSoftware } from './seam.ts';
+export { Completion, type Point, type Software, type Step, type Wait } from './software.ts';
+export { EXIT, type GuestHandler, type GuestSoftware, type GuestStep, type InjectedEvent, type TdVmcs, type VcpuState, VirtualCpu, type VmExit, Vmx } from './virtual-cpu.ts';

@@ -1,0 +1,146 @@
+import { HardwareException } from './exceptions.ts';
+import type { LogicalProcessor } from './logical-processor.ts';
+import type { RandomStream } from './random.ts';
+import type { Software, Step, Wait } from './software.ts';
+
+/** One thread of software bound to a logical processor. */
+export interface Task {
+  readonly name: string;
+  readonly lp: LogicalProcessor;
+  state: 'ready' | 'done' | 'failed' | 'dropped';
+  /** What the software returned, or the exception that nobody caught. */
+  outcome: unknown;
+}
+
+interface Running {
+  readonly task: Task;
+  readonly software: Software<unknown>;
+  wait: Wait | null;
+}
+
+interface Context {
+  readonly lp: LogicalProcessor;
+  readonly threads: Running[];
+  /** Interrupt handlers, innermost last. They run before any thread. */
+  readonly handlers: Running[];
+}
+
+const isWait = (step: Step): step is Wait => typeof step === 'object';
+
+/**
+ * Decides which logical processor goes on. Plain: the runnable one with the earliest clock, ties by id; seeded: a seeded choice.
+ * Interrupt handlers are pushed when the LP is interruptible: in root mode, at a yield. A TD is left by a VM exit first.
+ * An exception that no software caught stops its LP (a kernel panic, seen from outside); a JavaScript error is a defect and passes through.
+ */
+export class Scheduler {
+  readonly #contexts: Context[];
+  readonly #random: RandomStream | null;
+  /** Steps taken, for budgets and the trace hash. */
+  steps = 0;
+
+  constructor(lps: readonly LogicalProcessor[], random: RandomStream | null) {
+    this.#contexts = lps.map((lp) => ({ lp, threads: [], handlers: [] }));
+    this.#random = random;
+  }
+
+  /** Starts a thread on an LP. */
+  spawn(lp: LogicalProcessor, name: string, software: Software<unknown>): Task {
+    const task: Task = { name, lp, state: 'ready', outcome: undefined };
+    this.#contexts[lp.id]!.threads.push({ task, software, wait: null });
+    return task;
+  }
+
+  /** Drops everything that runs on an LP, as an NMI stop or an unbreakable shutdown does: nothing unwinds. */
+  drop(lp: LogicalProcessor): void {
+    const context = this.#contexts[lp.id]!;
+    for (const running of [...context.threads, ...context.handlers]) running.task.state = 'dropped';
+    context.threads.length = 0;
+    context.handlers.length = 0;
+    lp.pendingInterrupts.length = 0;
+  }
+
+  /**
+   * Runs until every given task has ended (all tasks when none is given), or nothing can go on.
+   * Returns true when they all ended.
+   */
+  run(tasks: readonly Task[] = []): boolean {
+    for (;;) {
+      if (tasks.length > 0 && tasks.every((task) => task.state !== 'ready')) return true;
+      const context = this.#choose();
+      if (!context) return tasks.length === 0 ? this.#contexts.every((c) => c.threads.length === 0) : tasks.every((task) => task.state !== 'ready');
+      this.#step(context);
+    }
+  }
+
+  #choose(): Context | null {
+    const runnable = this.#contexts.filter((context) => this.#isRunnable(context));
+    if (runnable.length === 0) return null;
+    if (this.#random && runnable.length > 1) return runnable[this.#random.below(runnable.length)]!;
+    return runnable.reduce((first, context) => (context.lp.now < first.lp.now ? context : first));
+  }
+
+  #isRunnable(context: Context): boolean {
+    const { lp } = context;
+    if (lp.stopped) return false;
+    if (lp.pendingInterrupts.length > 0 && lp.mode === 'root') return true;
+    const handler = context.handlers.at(-1);
+    if (handler) return isReady(handler);
+    return context.threads.some(isReady);
+  }
+
+  #step(context: Context): void {
+    const { lp } = context;
+    if (lp.mode === 'root' && lp.pendingInterrupts.length > 0) {
+      const handler = lp.pendingInterrupts.shift()!;
+      context.handlers.push({ task: { name: 'interrupt', lp, state: 'ready', outcome: undefined }, software: handler(), wait: null });
+    }
+    const running = context.handlers.at(-1) ?? this.#nextThread(context);
+    if (!running) return;
+    lp.resumeEvent();
+    this.steps++;
+    running.wait = null;
+    this.#advance(context, running);
+  }
+
+  #nextThread(context: Context): Running | undefined {
+    const index = context.threads.findIndex(isReady);
+    const [running] = index < 0 ? [] : context.threads.splice(index, 1);
+    if (running) context.threads.unshift(running);
+    return running;
+  }
+
+  #advance(context: Context, running: Running): void {
+    const { task } = running;
+    try {
+      const result = running.software.next();
+      if (result.done) {
+        task.state = 'done';
+        task.outcome = result.value;
+      } else if (isWait(result.value)) {
+        running.wait = result.value;
+        rotate(context.threads, running);
+      }
+    } catch (exception) {
+      if (!(exception instanceof HardwareException)) throw exception;
+      task.state = 'failed';
+      task.outcome = exception;
+      context.lp.stopped = 'panic';
+    }
+    if (task.state !== 'ready') {
+      remove(context.handlers, running);
+      remove(context.threads, running);
+    }
+  }
+}
+
+const isReady = (running: Running): boolean => running.wait === null || running.wait.ready();
+
+const remove = (list: Running[], item: Running): void => {
+  const index = list.indexOf(item);
+  if (index >= 0) list.splice(index, 1);
+};
+
+/** A thread that waits goes behind its siblings. */
+const rotate = (threads: Running[], running: Running): void => {
+  if (threads[0] === running && threads.length > 1) threads.push(threads.shift()!);
+};

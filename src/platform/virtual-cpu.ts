@@ -1,0 +1,317 @@
+import { COST } from './costs.ts';
+import { HardwareException } from './exceptions.ts';
+import type { LogicalProcessor } from './logical-processor.ts';
+import type { Wait } from './software.ts';
+
+/** Why a TD stopped running, as the VMCS would tell the module. */
+export interface VmExit {
+  /** VMX basic exit reason (spec/exits). */
+  readonly reason: number;
+  readonly qualification: bigint;
+  /** Guest physical address with the shared bit, for EPT exits. */
+  readonly gpa: bigint;
+  /** Guest linear address, for EPT exits. */
+  readonly gla: bigint;
+  readonly instructionLength: number;
+  readonly instructionInfo: number;
+  /** VM-exit interruption information; 0 if none. */
+  readonly interruptionInfo: number;
+}
+
+/** What guest software yields: an exit for the module, a moment where an interrupt may hit it, or an idle wait. */
+export type GuestStep = VmExit | 'guest' | Wait;
+export type GuestSoftware<T = void> = Generator<GuestStep, T, void>;
+
+/** An event that the module injects at VM entry (VM-entry interruption information). */
+export interface InjectedEvent {
+  readonly vector: number;
+  readonly errorCode: number | null;
+}
+
+/** The part of a TD's VMCS that the CPU needs while the TD runs. The module builds it from TDCS and TDVPS at every entry. */
+export interface TdVmcs {
+  /** Physical address of the VMCS page: the vCPU's identity for the CPU. */
+  readonly vmcsPa: number;
+  readonly keyId: number;
+  readonly septRoot: number;
+  /** 4 or 5. */
+  readonly septLevels: number;
+  /** Host-owned EPT for shared GPAs; 0 if the host has set none. */
+  readonly sharedEptp: number;
+  /** 47 or 51. */
+  readonly sharedBit: number;
+  /** Physical address of the VE_INFO area the CPU fills for convertible EPT violations. */
+  readonly veInfoPa: number;
+  /** Event to inject at this entry. */
+  readonly inject: InjectedEvent | null;
+}
+
+/** State that lives in the VMCS guest area: moved to and from TDVPS by the module at every entry and exit. */
+export interface VcpuState {
+  rip: bigint;
+  rflags: bigint;
+  cr0: bigint;
+  cr3: bigint;
+  cr4: bigint;
+  efer: bigint;
+}
+
+/** A guest's handler of an exception vector: runs in guest context, then the interrupted instruction's address decides what follows. */
+export type GuestHandler = (errorCode: number) => GuestSoftware;
+
+export const EXIT = {
+  EXCEPTION_NMI: 0, EXTERNAL_INTERRUPT: 1, TRIPLE_FAULT: 2, CPUID: 10, HLT: 12, INVD: 13, VMCALL: 18, CR_ACCESS: 28, IO: 30,
+  MSR_READ: 31, MSR_WRITE: 32, MWAIT: 36, MONITOR: 39, EPT_VIOLATION: 48, EPT_MISCONFIG: 49, WBINVD: 54, TDCALL: 77,
+} as const;
+
+const VE_VALID = 0xffff_ffff;
+const SUPPRESS_VE = 1n << 63n;
+const PRIVATE_SLOT = 0;
+const SHARED_SLOT = 1;
+
+const vmExit = (reason: number, fields: Partial<VmExit> = {}): VmExit => ({
+  reason, qualification: 0n, gpa: 0n, gla: 0n, instructionLength: 0, instructionInfo: 0, interruptionInfo: 0, ...fields,
+});
+
+/**
+ * The guest's processor: what TD software can do. Instructions that leave the TD yield a {@link VmExit}; the module decides what follows
+ * and may inject an exception, which runs the guest's handler. Registers are those of the LP it runs on; between entries they live in TDVPS.
+ */
+export class VirtualCpu {
+  /** The LP it runs on; set at VM entry. */
+  lp!: LogicalProcessor;
+  vmcs!: TdVmcs;
+  readonly state: VcpuState = { rip: 0n, rflags: 2n, cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
+  /** The guest's interrupt descriptor table. */
+  readonly idt = new Map<number, GuestHandler>();
+  /** Set by the CPU when an event is to be delivered before the next instruction. */
+  pendingEvent: InjectedEvent | null = null;
+  cpl = 0;
+
+  get gpr(): BigUint64Array {
+    return this.lp.gpr;
+  }
+
+  /** Yields one exit; afterwards delivers what the module injected. True when the instruction's RIP was passed (completed or emulated). */
+  *#leave(exit: VmExit): GuestSoftware<boolean> {
+    const at = this.state.rip;
+    yield exit;
+    yield* this.#deliver();
+    return this.state.rip !== at;
+  }
+
+  *#deliver(): GuestSoftware {
+    while (this.pendingEvent) {
+      const event = this.pendingEvent;
+      this.pendingEvent = null;
+      const handler = this.idt.get(event.vector);
+      if (!handler) {
+        yield vmExit(EXIT.TRIPLE_FAULT);
+        continue;
+      }
+      yield* handler(event.errorCode ?? 0);
+    }
+  }
+
+  /** An instruction that exits until its RIP is passed: retried as the CPU would. `length` is its length in bytes. */
+  *#exiting(reason: number, length: number, fields: Partial<VmExit> = {}): GuestSoftware {
+    this.lp.spend(COST.guestStep);
+    while (!(yield* this.#leave(vmExit(reason, { instructionLength: length, ...fields }))));
+  }
+
+  /** TDCALL with the registers as they are. */
+  tdcall(): GuestSoftware {
+    return this.#exiting(EXIT.TDCALL, 4);
+  }
+
+  /** CPUID with EAX and ECX as they are. */
+  cpuid(): GuestSoftware {
+    return this.#exiting(EXIT.CPUID, 2);
+  }
+
+  hlt(): GuestSoftware {
+    return this.#exiting(EXIT.HLT, 1);
+  }
+
+  wbinvd(): GuestSoftware {
+    return this.#exiting(EXIT.WBINVD, 2);
+  }
+
+  rdmsr(): GuestSoftware {
+    return this.#exiting(EXIT.MSR_READ, 2);
+  }
+
+  wrmsr(): GuestSoftware {
+    return this.#exiting(EXIT.MSR_WRITE, 2);
+  }
+
+  /** OUT or IN between a port and AL, AX or EAX (`size` 1, 2 or 4): the exit qualification of SDM table 28-5. */
+  io(direction: 'in' | 'out', port: number, size: 1 | 2 | 4): GuestSoftware {
+    const qualification = BigInt(size - 1) | (direction === 'in' ? 8n : 0n) | (BigInt(port) << 16n);
+    return this.#exiting(EXIT.IO, size === 2 ? 2 : 1, { qualification });
+  }
+
+  /** A moment of ordinary guest work: interrupts may hit here. */
+  *pause(): GuestSoftware {
+    this.lp.spend(COST.guestStep);
+    yield 'guest';
+    yield* this.#deliver();
+  }
+
+  /**
+   * Loads from a guest-physical address (with the shared bit where the guest sets it in its page table) into the mailbox, up to the page's end.
+   * False when the instruction was emulated by a handler (RIP passed) and nothing was loaded.
+   */
+  *load(gpa: bigint, length: number, gla = gpa): GuestSoftware<boolean> {
+    const pa = yield* this.#translate(gpa, gla, false);
+    if (pa < 0) return false;
+    this.lp.spend(COST.loadLine);
+    if (this.lp.platform.core.load(this.lp.package, pa, length, this.#keyIdOf(gpa)) === 0) return true;
+    yield* this.#leave(machineCheckExit());
+    return false;
+  }
+
+  /** Stores the mailbox's first `length` bytes. False when a handler emulated the instruction. The mailbox must be filled by `fill` (retries refill it). */
+  *store(gpa: bigint, length: number, fill: () => void, gla = gpa): GuestSoftware<boolean> {
+    const pa = yield* this.#translate(gpa, gla, true);
+    if (pa < 0) return false;
+    fill();
+    this.lp.spend(COST.storeLine);
+    this.lp.platform.core.store(this.lp.package, pa, length, this.#keyIdOf(gpa));
+    return true;
+  }
+
+  *loadBytes(gpa: bigint, length: number): GuestSoftware<Uint8Array> {
+    const out = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const chunk = Math.min(length - done, 4096 - Number((gpa + BigInt(done)) & 0xfffn));
+      if (yield* this.load(gpa + BigInt(done), chunk)) out.set(this.lp.platform.core.mailbox.u8.subarray(0, chunk), done);
+      done += chunk;
+    }
+    return out;
+  }
+
+  *storeBytes(gpa: bigint, bytes: Uint8Array): GuestSoftware {
+    for (let done = 0; done < bytes.length; ) {
+      const chunk = Math.min(bytes.length - done, 4096 - Number((gpa + BigInt(done)) & 0xfffn));
+      const part = bytes.subarray(done, done + chunk);
+      yield* this.store(gpa + BigInt(done), chunk, () => this.lp.platform.core.mailbox.u8.set(part));
+      done += chunk;
+    }
+  }
+
+  #isShared(gpa: bigint): boolean {
+    return ((gpa >> BigInt(this.vmcs.sharedBit)) & 1n) === 1n;
+  }
+
+  #keyIdOf(gpa: bigint): number {
+    return this.#isShared(gpa) ? 0 : this.vmcs.keyId;
+  }
+
+  /** Host physical address, or -1 when a handler passed the instruction. */
+  *#translate(gpa: bigint, gla: bigint, write: boolean): GuestSoftware<number> {
+    for (;;) {
+      const shared = this.#isShared(gpa);
+      const { core } = this.lp.platform;
+      const page = Number(gpa & ~(1n << BigInt(this.vmcs.sharedBit)) & ~0xfffn);
+      if (shared && this.vmcs.sharedEptp === 0) {
+        if (yield* this.#leave(this.#violation(gpa, gla, write))) return -1;
+        continue;
+      }
+      const result = core.septWalk(this.lp.id, shared ? SHARED_SLOT : PRIVATE_SLOT, this.lp.package, page, write);
+      if (result === 0) return core.walkHpa + Number(gpa & 0xfffn);
+      if (result === 3) {
+        yield* this.#leave(machineCheckExit());
+        continue;
+      }
+      const convertible = shared && result === 1 && (core.walkEntry & SUPPRESS_VE) === 0n;
+      const exit = result === 2 ? vmExit(EXIT.EPT_MISCONFIG, { gpa, gla }) : this.#violation(gpa, gla, write);
+      if (convertible && this.#raiseVe(exit)) {
+        const at = this.state.rip;
+        this.pendingEvent = { vector: 20, errorCode: null };
+        yield* this.#deliver();
+        if (this.state.rip !== at) return -1;
+      } else if (yield* this.#leave(exit)) return -1;
+    }
+  }
+
+  #violation(gpa: bigint, gla: bigint, write: boolean): VmExit {
+    return vmExit(EXIT.EPT_VIOLATION, { qualification: (write ? 2n : 1n) | 0x80n | 0x100n, gpa, gla });
+  }
+
+  /** The CPU's own #VE for a convertible EPT violation: fills VE_INFO unless it is still valid (then it is an ordinary exit). SDM 26.5.7. */
+  #raiseVe(exit: VmExit): boolean {
+    const { core } = this.lp.platform;
+    const { veInfoPa, keyId } = this.vmcs;
+    core.load(this.lp.package, veInfoPa, 64, keyId);
+    const { u32, u64 } = core.mailbox;
+    if (u32[1] !== 0) return false;
+    u32[0] = exit.reason;
+    u32[1] = VE_VALID;
+    u64[1] = exit.qualification;
+    u64[2] = exit.gla;
+    u64[3] = exit.gpa;
+    u64[4] = 0n;
+    u32[9] = 0;
+    u32[10] = 0;
+    core.store(this.lp.package, veInfoPa, 44, keyId);
+    return true;
+  }
+}
+
+const machineCheckExit = (): VmExit => vmExit(EXIT.EXCEPTION_NMI, { interruptionInfo: 0x8000_0312 });
+
+/** VM entry and exit: which software a vCPU runs, and the loop that runs it until it exits. */
+export class Vmx {
+  readonly #vcpus = new Map<number, { vcpu: VirtualCpu; software: GuestSoftware; finished: boolean }>();
+  /** Makes the software of a vCPU that enters for the first time; plugged in by the lab. */
+  boot: (vcpu: VirtualCpu) => GuestSoftware = () => {
+    throw new HardwareException('#UD', 'no guest software is plugged in');
+  };
+
+  /** The vCPU whose VMCS is at this address was (re-)initialised: it starts afresh at its next entry. */
+  clear(vmcsPa: number): void {
+    this.#vcpus.delete(vmcsPa);
+  }
+
+  /** Makes `vcpu.state` available before entry (the module loads TDVPS into it). */
+  vcpu(vmcsPa: number): VirtualCpu {
+    let entry = this.#vcpus.get(vmcsPa);
+    if (!entry) {
+      const vcpu = new VirtualCpu();
+      entry = { vcpu, software: this.boot(vcpu), finished: false };
+      this.#vcpus.set(vmcsPa, entry);
+    }
+    return entry.vcpu;
+  }
+
+  /** Runs the guest on this LP until it exits. The module has loaded registers and `vcpu.state`. Called in SEAM mode by the module alone. */
+  *enter(lp: LogicalProcessor, vmcs: TdVmcs): Generator<'guest' | Wait, VmExit, void> {
+    const vcpu = this.vcpu(vmcs.vmcsPa);
+    const entry = this.#vcpus.get(vmcs.vmcsPa)!;
+    vcpu.lp = lp;
+    vcpu.vmcs = vmcs;
+    vcpu.pendingEvent = vmcs.inject;
+    lp.platform.core.septSetRoot(lp.id, PRIVATE_SLOT, vmcs.septRoot, vmcs.keyId, vmcs.septLevels);
+    lp.platform.core.septSetRoot(lp.id, SHARED_SLOT, vmcs.sharedEptp, 0, vmcs.septLevels);
+    lp.mode = 'td';
+    for (;;) {
+      if (lp.pendingInterrupts.length > 0) return leave(lp, vmExit(EXIT.EXTERNAL_INTERRUPT, { interruptionInfo: 0x8000_00f2 }));
+      const step = entry.software.next();
+      if (step.done) return leave(lp, vmExit(EXIT.TRIPLE_FAULT));
+      if (step.value === 'guest') yield 'guest';
+      else if ('reason' in step.value) return leave(lp, step.value);
+      else yield this.#idle(lp, step.value);
+    }
+  }
+
+  /** An idle guest ends its wait when an interrupt comes. */
+  #idle(lp: LogicalProcessor, wait: Wait): Wait {
+    return { what: wait.what, ready: () => lp.pendingInterrupts.length > 0 || wait.ready() };
+  }
+}
+
+const leave = (lp: LogicalProcessor, exit: VmExit): VmExit => {
+  lp.mode = 'seam';
+  return exit;
+};
