@@ -10,5 +10,6 @@ export { KEYID_BITS, KEYID_SHIFT, PHYSICAL_ADDRESS_BITS, Platform, type Platform
 export { RandomStream } from './random.ts';
 export { Scheduler, type Task } from './scheduler.ts';
 export { SeamPort, type SeamSoftware } from './seam.ts';
+export type { SysInfoTable } from './sys-info.ts';
 export { Completion, type Point, type Software, type Step, type Wait } from './software.ts';
 export { EXIT, type GuestHandler, type GuestSoftware, type GuestStep, type InjectedEvent, type TdVmcs, type VcpuState, VirtualCpu, type VmExit, Vmx } from './virtual-cpu.ts';

@@ -47,6 +47,9 @@ export class FirmwareError extends Error {
   }
 }
 
+/** What to type when VARS and CODE are separate files. */
+export const PREPEND_VARS = 'prepend VARS: cat OVMF_VARS.fd OVMF_CODE.fd > OVMF.fd';
+
 /** A number as messages and tables show it: `0x1e0000`. */
 export function hex(value: number | bigint): string {
   return `0x${value.toString(16)}`;
