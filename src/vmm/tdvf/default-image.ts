@@ -12,6 +12,16 @@ const FV_SIGNATURE = 0x4856465f;
 const FV_ATTRIBUTES = 0x0004feff;
 const FV_REVISION = 2;
 const EFI_FIRMWARE_FILE_SYSTEM2_GUID = guidBytes('8c8ce578-8a3d-4f1c-9935-896185c32dd3');
+/** PI 1.8, volume 3, 3.2.3: EFI_FFS_FILE_HEADER. */
+const FFS_HEADER_BYTES = 24;
+const FFS_FILE_NAME = guidBytes('5ea31110-0000-4000-8000-000000000001');
+const EFI_FV_FILETYPE_RAW = 1;
+/** Stands for the checksum of a file's data when the file's attributes do not ask for one. */
+const FFS_FIXED_CHECKSUM = 0xaa;
+/** Header and data valid, in flash whose erased bits are ones. */
+const FFS_STATE_VALID = 0xf8;
+const LINE_BYTES = 64;
+
 const EFI_SYSTEM_NV_DATA_FV_GUID = guidBytes('fff12b8d-7696-4c8b-a985-2747075b4f50');
 
 /** The memory map of OVMF's TDX sections, at its addresses. */
@@ -23,8 +33,9 @@ const RAM_SECTIONS: readonly (readonly [type: number, address: number, size: num
 ];
 
 /**
- * The embedded firmware: a 64 KiB image whose sections are OVMF's in kind, order and place (BFV measured, CFV not), with empty
- * firmware volumes and a reset vector that halts. The same bytes at every call; the array is the caller's own.
+ * The embedded firmware: a 64 KiB image whose sections are OVMF's in kind, order and place (BFV measured, CFV not). The CFV is
+ * empty, the BFV holds one raw file in which no two 64-byte lines are equal, and the reset vector halts. The same bytes at every
+ * call; the array is the caller's own.
  */
 export function defaultFirmware(): Uint8Array {
   const sections = [
@@ -35,6 +46,7 @@ export function defaultFirmware(): Uint8Array {
   const contents = new Map([
     [0, firmwareVolume(EFI_SYSTEM_NV_DATA_FV_GUID, CFV_BYTES)],
     [CFV_BYTES, firmwareVolume(EFI_FIRMWARE_FILE_SYSTEM2_GUID, IMAGE_BYTES - CFV_BYTES)],
+    [CFV_BYTES + FV_HEADER_BYTES, rawFile(IMAGE_BYTES - CFV_BYTES - FV_HEADER_BYTES)],
   ]);
   return buildTdvf({ size: IMAGE_BYTES, sections, contents });
 }
@@ -64,6 +76,25 @@ function firmwareVolume(fileSystem: Uint8Array, size: number): Uint8Array {
   view.setUint32(0x3c, PAGE_BYTES, true);
   view.setUint16(0x32, -wordSum(view, FV_HEADER_BYTES) & 0xffff, true);
   return volume;
+}
+
+/** A raw file that fills its volume; its header's bytes sum to 0, not counting the state and the data's checksum. */
+function rawFile(size: number): Uint8Array {
+  const file = new Uint8Array(size).fill(0xff);
+  for (let at = LINE_BYTES - (FV_HEADER_BYTES % LINE_BYTES); at + LINE_BYTES <= size; at += LINE_BYTES) {
+    const text = `Seamline's default firmware, volume offset 0x${(at + FV_HEADER_BYTES).toString(16).padStart(5, '0')}`;
+    file.set(new TextEncoder().encode(text.padEnd(LINE_BYTES, '.')), at);
+  }
+  file.fill(0, 0, FFS_HEADER_BYTES);
+  file.set(FFS_FILE_NAME);
+  file[0x12] = EFI_FV_FILETYPE_RAW;
+  [size & 0xff, (size >> 8) & 0xff, size >> 16].forEach((byte, i) => {
+    file[0x14 + i] = byte;
+  });
+  file[0x10] = -file.subarray(0, FFS_HEADER_BYTES).reduce((sum, byte) => sum + byte, 0);
+  file[0x11] = FFS_FIXED_CHECKSUM;
+  file[0x17] = FFS_STATE_VALID;
+  return file;
 }
 
 function wordSum(view: DataView, bytes: number): number {

@@ -97,6 +97,26 @@ export interface TdvfSectionRecord {
   readonly attributes: number;
 }
 
+/** A section that has passed every check. Addresses and sizes are in bytes and safe integers. */
+export interface TdvfSection {
+  /** Place in the descriptor. */
+  readonly index: number;
+  /** See `SECTION_TYPE`. */
+  readonly type: number;
+  /** `BFV`, `CFV`, `TD_HOB`, … */
+  readonly name: string;
+  readonly dataOffset: number;
+  readonly rawDataSize: number;
+  /** Guest-physical, a multiple of 4 KiB. */
+  readonly memoryAddress: number;
+  /** A multiple of 4 KiB; 0 for a section that is only read by tools (TdInfo, TdParams). */
+  readonly memoryDataSize: number;
+  /** Bit 0 MR.EXTEND, bit 1 PAGE.AUG. */
+  readonly attributes: number;
+  /** The raw data: a view of the image, `rawDataSize` bytes. Memory behind it is zeros. */
+  readonly data: Uint8Array;
+}
+
 /** Reads the entry at `offset`; the caller has checked that it lies inside the image. */
 export function readSectionRecord(view: DataView, offset: number): TdvfSectionRecord {
   return {

@@ -31,7 +31,10 @@ export function locateDescriptor(image: Uint8Array): TdvfLocation {
   if (fixed + DESCRIPTOR_BYTES <= image.length && viewOf(image).getUint32(fixed, true) === TDVF_SIGNATURE) {
     return { via: 'fixed-pointer', offset: fixed };
   }
-  throw new FirmwareError('no-tdvf-metadata', `no TDVF metadata at the end of the image (cut short, or not for TDX): ${NOT_TDVF}`);
+  throw new FirmwareError(
+    'no-tdvf-metadata',
+    `no TDVF metadata at the end of the image (cut short, or not for TDX): ${NOT_TDVF}`,
+  );
 }
 
 /** The TDX metadata offset in OVMF's GUIDed table; undefined without the table or without that entry. */
@@ -51,7 +54,8 @@ function offsetFromGuidTable(image: Uint8Array): number | undefined {
       throw corrupt(`the entry that ends at offset ${hex(end)} does not fit in it`);
     }
     if (hasGuid(image, end - GUID_BYTES, TDX_METADATA_OFFSET_GUID)) {
-      if (entryBytes !== GUID_ENTRY_TAIL + 4) throw corrupt(`its TDX metadata entry is ${entryBytes} bytes, not ${GUID_ENTRY_TAIL + 4}`);
+      if (entryBytes !== GUID_ENTRY_TAIL + 4)
+        throw corrupt(`its TDX metadata entry is ${entryBytes} bytes, not ${GUID_ENTRY_TAIL + 4}`);
       return view.getUint32(start, true);
     }
     end = start;

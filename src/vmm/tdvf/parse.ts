@@ -8,6 +8,7 @@ import {
   SECTION_TYPE,
   TDVF_SIGNATURE,
   TDVF_VERSION,
+  type TdvfSection,
   type TdvfSectionRecord,
   viewOf,
 } from './layout.ts';
@@ -16,26 +17,6 @@ import { checkImage, checkRecords } from './validate.ts';
 
 /** The largest image that is read. Real ones have 2 to 16 MiB. */
 export const MAX_IMAGE_BYTES = 64 * 2 ** 20;
-
-/** A section that has passed every check. Addresses and sizes are in bytes and safe integers. */
-export interface TdvfSection {
-  /** Place in the descriptor. */
-  readonly index: number;
-  /** See `SECTION_TYPE`. */
-  readonly type: number;
-  /** `BFV`, `CFV`, `TD_HOB`, … */
-  readonly name: string;
-  readonly dataOffset: number;
-  readonly rawDataSize: number;
-  /** Guest-physical, a multiple of 4 KiB. */
-  readonly memoryAddress: number;
-  /** A multiple of 4 KiB; 0 for a section that is only read by tools (TdInfo, TdParams). */
-  readonly memoryDataSize: number;
-  /** Bit 0 MR.EXTEND, bit 1 PAGE.AUG. */
-  readonly attributes: number;
-  /** The raw data: a view of the image, `rawDataSize` bytes. Memory behind it is zeros. */
-  readonly data: Uint8Array;
-}
 
 /** A firmware image that can be loaded into a TD. */
 export interface TdvfImage {
@@ -67,32 +48,38 @@ export function parseTdvf(image: Uint8Array): TdvfImage {
 
 function checkSize(size: number): void {
   if (size === 0) throw new FirmwareError('empty', 'the image is empty: give a TDVF image such as /usr/share/ovmf/OVMF.fd');
-  if (size > MAX_IMAGE_BYTES) throw imageTooLarge(size);
-  if (size % PAGE_BYTES !== 0) {
-    throw new FirmwareError('truncated', `the image has ${size} bytes, not a whole number of 4 KiB pages: the file is cut short; fetch it again`);
+  if (size > MAX_IMAGE_BYTES) {
+    throw new FirmwareError('too-large', 'the image is larger than 64 MiB: give a firmware image, not a disk image');
   }
-}
-
-/** The error for an image that is known to be too large, so that a reader need not read all of it. */
-export function imageTooLarge(size?: number): FirmwareError {
-  const found = size === undefined ? 'more' : `${size} bytes`;
-  return new FirmwareError('too-large', `the image has ${found}, the limit is 64 MiB: give a firmware image, not a disk image`);
+  if (size % PAGE_BYTES !== 0) {
+    throw new FirmwareError(
+      'truncated',
+      `the image has ${size} bytes, not a whole number of 4 KiB pages: it is cut short, or no firmware; give a whole TDVF image`,
+    );
+  }
 }
 
 function readDescriptor(image: Uint8Array, offset: number): TdvfSectionRecord[] {
   const room = image.length - offset;
   if (offset < 0 || room < DESCRIPTOR_BYTES) {
     const what = `the TDX metadata offset points ${hex(room)} bytes before the end of an image of ${hex(image.length)} bytes`;
-    throw new FirmwareError('descriptor-out-of-image', `${what}: the file is cut short, or a CODE file alone (then ${PREPEND_VARS})`);
+    throw new FirmwareError(
+      'descriptor-out-of-image',
+      `${what}: the file is cut short, or a CODE file alone (then ${PREPEND_VARS})`,
+    );
   }
   const view = viewOf(image);
   const [signature, length, version, count] = [0, 4, 8, 12].map((field) => view.getUint32(offset + field, true));
   const fail = (code: 'bad-signature' | 'bad-version' | 'no-sections' | 'bad-length', what: string) =>
-    new FirmwareError(code, `the TDVF descriptor at offset ${hex(offset)} ${what}: rebuild the firmware or take an unmodified image`);
+    new FirmwareError(
+      code,
+      `the TDVF descriptor at offset ${hex(offset)} ${what}: rebuild the firmware or take an unmodified image`,
+    );
   if (signature !== TDVF_SIGNATURE) throw fail('bad-signature', `begins with ${hex(signature)}, not with 'TDVF'`);
   if (version !== TDVF_VERSION) throw fail('bad-version', `has version ${version}, only version 1 is defined`);
   if (count === 0) throw fail('no-sections', 'has no sections');
-  if (length !== DESCRIPTOR_BYTES + count * SECTION_BYTES) throw fail('bad-length', `is ${length} bytes long, which does not fit its ${count} sections`);
+  if (length !== DESCRIPTOR_BYTES + count * SECTION_BYTES)
+    throw fail('bad-length', `is ${length} bytes long, which does not fit its ${count} sections`);
   if (length > room) throw fail('bad-length', `is ${length} bytes long and runs past the end of the image`);
   return Array.from({ length: count }, (_, i) => readSectionRecord(view, offset + DESCRIPTOR_BYTES + i * SECTION_BYTES));
 }

@@ -1,6 +1,14 @@
 import { FirmwareError, type FirmwareErrorCode, hex, PREPEND_VARS } from './errors.ts';
-import { FOUR_GIB, PAGE_AUG, PAGE_BYTES, SECTION_RULES, SECTION_TYPE, type SectionRule, type TdvfSectionRecord } from './layout.ts';
-import type { TdvfSection } from './parse.ts';
+import {
+  FOUR_GIB,
+  PAGE_AUG,
+  PAGE_BYTES,
+  SECTION_RULES,
+  SECTION_TYPE,
+  type SectionRule,
+  type TdvfSection,
+  type TdvfSectionRecord,
+} from './layout.ts';
 
 /** The highest private GPA is below the shared bit, at most bit 51 (GPAW 52). */
 const GPA_LIMIT = 2n ** 51n;
@@ -81,7 +89,8 @@ const SECTION_CHECKS: readonly SectionCheck[] = [
   {
     code: 'raw-exceeds-memory',
     fails: (s) => s.rule.memory && BigInt(s.rawDataSize) > s.memoryDataSize,
-    says: (s) => `has ${hex(s.rawDataSize)} bytes of raw data for ${hex(s.memoryDataSize)} bytes of memory: enlarge the memory size`,
+    says: (s) =>
+      `has ${hex(s.rawDataSize)} bytes of raw data for ${hex(s.memoryDataSize)} bytes of memory: enlarge the memory size`,
   },
 ];
 
@@ -116,57 +125,91 @@ function attributeAdvice(rule: SectionRule): string {
   return rule.allowed === 0 ? 'they must be 0' : 'only MR.EXTEND (1) may be set';
 }
 
+interface ImageCheck {
+  readonly code: FirmwareErrorCode;
+  /** The message when the check fails. */
+  says(sections: readonly TdvfSection[]): string | undefined;
+}
+
+/** The checks of the sections against each other, in order. */
+const IMAGE_CHECKS: readonly ImageCheck[] = [
+  { code: 'duplicate-section', says: duplicate },
+  {
+    code: 'missing-bfv',
+    says: (all) =>
+      count(all, SECTION_TYPE.BFV) > 0 ? undefined : 'there is no BFV section: a TD has no code to start with; add one',
+  },
+  {
+    code: 'missing-td-hob',
+    says: (all) =>
+      count(all, SECTION_TYPE.TD_HOB) + count(all, SECTION_TYPE.PERM_MEM) > 0
+        ? undefined
+        : 'there is neither a TD_HOB nor a PermMem section: the TD would not learn its memory; add a TD_HOB',
+  },
+  {
+    code: 'payload-missing',
+    says: (all) =>
+      count(all, SECTION_TYPE.PAYLOAD) >= count(all, SECTION_TYPE.PAYLOAD_PARAM)
+        ? undefined
+        : 'there is a PayloadParam section without a Payload section: add the Payload or remove it',
+  },
+  { code: 'td-info-outside-bfv', says: strayTdInfo },
+  { code: 'memory-overlap', says: overlap },
+  { code: 'too-much-memory', says: tooMuchMemory },
+  { code: 'no-reset-vector', says: noResetVector },
+];
+
 /**
  * Checks the sections against each other, each having passed its own checks.
  * @throws {FirmwareError}
  */
 export function checkImage(sections: readonly TdvfSection[]): void {
-  checkCounts(sections);
-  checkTdInfo(sections);
-  checkOverlap(sections);
-  const added = sections.reduce((sum, s) => sum + ((s.attributes & PAGE_AUG) === 0 ? s.memoryDataSize : 0), 0);
-  if (added > MAX_ADDED_BYTES) {
-    throw new FirmwareError('too-much-memory', `the sections add ${hex(added)} bytes of memory to the TD before it runs, the limit is 1 GiB: use PermMem for the rest`);
-  }
-  const bfvs = sections.filter((s) => s.type === SECTION_TYPE.BFV);
-  if (!bfvs.some((s) => s.memoryAddress <= RESET_VECTOR && s.memoryAddress + s.memoryDataSize > RESET_VECTOR)) {
-    throw new FirmwareError('no-reset-vector', `no BFV section covers GPA ${hex(RESET_VECTOR)}, where a TD starts: the BFV must end at 4 GiB`);
+  for (const { code, says } of IMAGE_CHECKS) {
+    const message = says(sections);
+    if (message !== undefined) throw new FirmwareError(code, message);
   }
 }
 
-function checkCounts(sections: readonly TdvfSection[]): void {
-  const count = (type: number) => sections.filter((s) => s.type === type).length;
-  SECTION_RULES.forEach((rule, type) => {
-    if (count(type) > rule.max) {
-      throw new FirmwareError('duplicate-section', `there are ${count(type)} ${rule.name} sections: an image may have only one`);
-    }
-  });
-  if (count(SECTION_TYPE.BFV) === 0) throw new FirmwareError('missing-bfv', 'there is no BFV section: a TD has no code to start with; add one');
-  if (count(SECTION_TYPE.TD_HOB) + count(SECTION_TYPE.PERM_MEM) === 0) {
-    throw new FirmwareError('missing-td-hob', 'there is neither a TD_HOB nor a PermMem section: the TD would not learn its memory; add a TD_HOB');
-  }
-  if (count(SECTION_TYPE.PAYLOAD_PARAM) > 0 && count(SECTION_TYPE.PAYLOAD) === 0) {
-    throw new FirmwareError('payload-missing', 'there is a PayloadParam section without a Payload section: add the Payload or remove it');
-  }
+function count(sections: readonly TdvfSection[], type: number): number {
+  return sections.filter((s) => s.type === type).length;
+}
+
+function duplicate(sections: readonly TdvfSection[]): string | undefined {
+  const type = SECTION_RULES.findIndex((rule, i) => count(sections, i) > rule.max);
+  return type < 0
+    ? undefined
+    : `there are ${count(sections, type)} ${SECTION_RULES[type].name} sections: an image may have only one`;
 }
 
 /** td-shim: TdInfo is measured as a part of the BFV that contains it. */
-function checkTdInfo(sections: readonly TdvfSection[]): void {
-  const bfvs = sections.filter((s) => s.type === SECTION_TYPE.BFV);
-  for (const info of sections.filter((s) => s.type === SECTION_TYPE.TD_INFO)) {
-    if (bfvs.some((bfv) => bfv.dataOffset <= info.dataOffset && rawEnd(info) <= rawEnd(bfv))) continue;
-    const where = `section ${info.index} (TdInfo) lies outside the BFV's raw data`;
-    throw new FirmwareError('td-info-outside-bfv', `${where}: it would not be measured; move it inside`);
-  }
+function strayTdInfo(sections: readonly TdvfSection[]): string | undefined {
+  const info = sections.find((s) => s.type === SECTION_TYPE.TD_INFO);
+  if (!info) return undefined;
+  const contains = (s: TdvfSection) => s.dataOffset <= info.dataOffset && rawEnd(info) <= rawEnd(s);
+  if (sections.some((s) => s.type === SECTION_TYPE.BFV && contains(s))) return undefined;
+  return `section ${info.index} (TdInfo) lies outside the BFV's raw data: it would not be measured; move it inside`;
 }
 
-function checkOverlap(sections: readonly TdvfSection[]): void {
+function overlap(sections: readonly TdvfSection[]): string | undefined {
   const byAddress = sections.filter((s) => s.memoryDataSize > 0).sort((a, b) => a.memoryAddress - b.memoryAddress);
-  byAddress.forEach((s, i) => {
-    const before = byAddress[i - 1];
-    if (before && before.memoryAddress + before.memoryDataSize > s.memoryAddress) {
-      const [first, second] = [before, s].map((x) => `section ${x.index} (${x.name})`);
-      throw new FirmwareError('memory-overlap', `the memory of ${first} and ${second} overlaps at GPA ${hex(s.memoryAddress)}: a page can be added once`);
-    }
-  });
+  const at = byAddress.findIndex((s, i) => i > 0 && memoryEnd(byAddress[i - 1]) > s.memoryAddress);
+  if (at < 0) return undefined;
+  const [first, second] = byAddress.slice(at - 1, at + 1).map((s) => `section ${s.index} (${s.name})`);
+  return `the memory of ${first} and ${second} overlaps at GPA ${hex(byAddress[at].memoryAddress)}: move one, a page is added once`;
+}
+
+function tooMuchMemory(sections: readonly TdvfSection[]): string | undefined {
+  const added = sections.reduce((sum, s) => sum + ((s.attributes & PAGE_AUG) === 0 ? s.memoryDataSize : 0), 0);
+  if (added <= MAX_ADDED_BYTES) return undefined;
+  return `the sections add ${hex(added)} bytes of memory to the TD before it runs, the limit is 1 GiB: use PermMem for the rest`;
+}
+
+function noResetVector(sections: readonly TdvfSection[]): string | undefined {
+  const covers = (s: TdvfSection) => s.memoryAddress <= RESET_VECTOR && RESET_VECTOR < memoryEnd(s);
+  if (sections.some((s) => s.type === SECTION_TYPE.BFV && covers(s))) return undefined;
+  return `no BFV section covers GPA ${hex(RESET_VECTOR)}, where a TD starts: the BFV must end at 4 GiB`;
+}
+
+function memoryEnd(section: TdvfSection): number {
+  return section.memoryAddress + section.memoryDataSize;
 }
