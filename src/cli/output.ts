@@ -1,0 +1,142 @@
+/** What every command prints with: lines, aligned tables, JSON, one-line failures. */
+import { type Command, CommanderError } from 'commander';
+import { closest, distance } from 'fastest-levenshtein';
+import picocolors from 'picocolors';
+
+/** A writable end: `process.stdout`, or a collector in a test. */
+export interface Sink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  on?(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+}
+
+export interface Streams {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+}
+
+export interface Column {
+  readonly title: string;
+  /** Default: left. */
+  readonly align?: 'left' | 'right';
+}
+
+/** Exit status of misuse (DESIGN.md §8). */
+export const EXIT_MISUSE = 2;
+
+/** Ends a command with this exit status; everything there is to say has been printed. */
+export class CliExit extends Error {
+  override readonly name = 'CliExit';
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit status ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
+const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
+const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
+
+export type Colors = ReturnType<typeof picocolors.createColors>;
+
+export class Output {
+  /** Paint nothing unless stdout is a terminal; NO_COLOR and TERM=dumb switch them off. */
+  readonly colors: Colors;
+  readonly #streams: Streams;
+
+  constructor(streams: Streams = process) {
+    this.#streams = streams;
+    const plain = Boolean(process.env.NO_COLOR) || process.env.TERM === 'dumb';
+    this.colors = picocolors.createColors(Boolean(streams.stdout.isTTY) && !plain);
+  }
+
+  line(text = ''): void {
+    this.#streams.stdout.write(`${text}\n`);
+  }
+
+  json(value: unknown): void {
+    this.line(JSON.stringify(value, undefined, 2));
+  }
+
+  /** Columns as wide as their widest cell, two spaces apart. Cells may be painted. */
+  table(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
+    const widths = columns.map((column, i) =>
+      rows.reduce((width, row) => Math.max(width, visibleLength(row[i])), column.title.length),
+    );
+    const format = (row: readonly string[]) =>
+      row
+        .map((cell, i) => pad(cell, widths[i], columns[i].align))
+        .join('  ')
+        .trimEnd();
+    this.line(this.colors.dim(format(columns.map((column) => column.title))));
+    for (const row of rows) this.line(format(row));
+  }
+
+  /** One line on stderr, never a stack trace, and exit status 2. */
+  fail(message: string): never {
+    this.#streams.stderr.write(`seamline: ${oneLine(message)}\n`);
+    throw new CliExit(EXIT_MISUSE);
+  }
+
+  /** The value, if it is one of the names; otherwise a failure that suggests the nearest one. */
+  choose<const T extends string>(what: string, value: string, names: readonly T[]): T {
+    const found = names.find((name) => name === value);
+    return found ?? this.fail(`unknown ${what} '${value}'${suggestion(value, names)}; valid: ${names.join(', ')}`);
+  }
+}
+
+/** ` (did you mean 'x'?)` when some name is near enough to be a slip of the keyboard, otherwise nothing. */
+export function suggestion(value: string, names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const nearest = closest(value, names);
+  return distance(value, nearest) <= Math.max(2, nearest.length / 2) ? ` (did you mean '${nearest}'?)` : '';
+}
+
+/** Control characters, line breaks among them, become single spaces: a file name cannot forge a second line. */
+export function oneLine(text: string): string {
+  return text.replace(CONTROL, ' ').trim();
+}
+
+function visibleLength(text: string): number {
+  return text.replace(ANSI, '').length;
+}
+
+function pad(text: string, width: number, align: Column['align'] = 'left'): string {
+  const spaces = ' '.repeat(width - visibleLength(text));
+  return align === 'right' ? spaces + text : text + spaces;
+}
+
+/**
+ * Runs the program and gives its exit status. Commander's own complaints become one line and status 2; help and version are 0.
+ * @param argv the arguments alone, without node and script.
+ */
+export async function runProgram(program: Command, argv: readonly string[], streams: Streams = process): Promise<number> {
+  forEachCommand(program, (command) => {
+    command.exitOverride();
+    command.configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+      outputError: (text, write) => write(`seamline: ${oneLine(text.replace(/^error: /, ''))}\n`),
+    });
+  });
+  streams.stdout.on?.('error', tolerateClosedPipe);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CliExit) return error.exitCode;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_MISUSE;
+    throw error;
+  }
+}
+
+/** A reader that has seen enough (`| head`) is no failure. */
+function tolerateClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+function forEachCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const child of command.commands) forEachCommand(child, visit);
+}
