@@ -10,6 +10,7 @@ import { type MemoryMap, overlaps, referenceMap } from './memory-map.ts';
 import { MsrFile } from './msr.ts';
 import { definePlatformMsrs } from './platform-msrs.ts';
 import { RandomStream } from './random.ts';
+import { ReportOperation } from './report.ts';
 import { Scheduler } from './scheduler.ts';
 import { SeamPort } from './seam.ts';
 import type { Software } from './software.ts';
@@ -49,6 +50,8 @@ export class Platform {
   readonly seam = new SeamPort();
   readonly vmx = new Vmx();
   readonly dma: Dma;
+  /** The CPU's report operation, with its key. */
+  readonly report: ReportOperation;
   readonly events = new EventLog();
   readonly scheduler: Scheduler;
   /** X86_BUG_TDX_PW_MCE as the silicon has it. */
@@ -70,6 +73,7 @@ export class Platform {
     this.lps = Array.from({ length: count }, (_, id) => new LogicalProcessor(this, id, Math.floor(id / (count / this.packages))));
     this.cpuid = new NativeCpuid(this);
     this.dma = new Dma(this);
+    this.report = new ReportOperation(this.random('report'));
     this.scheduler = new Scheduler(this.lps, this.knobs['hw.schedule'] === 'seeded' ? this.random('scheduler') : null);
     definePlatformMsrs(this);
   }
