@@ -1,0 +1,4 @@
+import type { LeafTable } from '../context.ts';
+
+/** TDH.MR.* */
+export const mrLeaves: LeafTable = {};

@@ -1,0 +1,4 @@
+import type { LeafTable } from '../context.ts';
+
+/** TDH.SYS.* */
+export const sysLeaves: LeafTable = {};

@@ -1,0 +1,4 @@
+import type { LeafTable } from '../context.ts';
+
+/** TDH.VP.* */
+export const vpLeaves: LeafTable = {};
