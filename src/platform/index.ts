@@ -8,8 +8,9 @@ export { contains, type DramRange, endOf, type MemoryMap, overlaps, type Range, 
 export { MsrFile, type MsrHandler } from './msr.ts';
 export { KEYID_BITS, KEYID_SHIFT, PHYSICAL_ADDRESS_BITS, Platform, type PlatformOptions } from './platform.ts';
 export { RandomStream } from './random.ts';
+export { ReportOperation, type ReportRequest, type SeamIdentity } from './report.ts';
 export { Scheduler, type Task } from './scheduler.ts';
 export { SeamPort, type SeamSoftware } from './seam.ts';
 export type { SysInfoTable } from './sys-info.ts';
 export { Completion, type Point, type Software, type Step, type Wait } from './software.ts';
-export { EXIT, type GuestHandler, type GuestSoftware, type GuestStep, type InjectedEvent, type TdVmcs, type VcpuState, VirtualCpu, type VmExit, Vmx } from './virtual-cpu.ts';
+export { type GuestHandler, type InterruptFrame, type GuestSoftware, type GuestStep, type InjectedEvent, type TdVmcs, type VcpuState, VirtualCpu, type VmExit, Vmx } from './virtual-cpu.ts';

@@ -1,4 +1,4 @@
-import { leafName } from '../spec/leaves.ts';
+import { seamcallName } from '../spec/leaves.ts';
 import { statusName } from '../spec/status.ts';
 import { COST } from './costs.ts';
 import { HardwareException, MachineCheck } from './exceptions.ts';
@@ -42,7 +42,7 @@ export class SeamPort {
     if (!this.range) throw new HardwareException('#GP', 'SEAMCALL without SEAMRR');
     const leaf = lp.gpr[GPR.RAX]!;
     const target = (leaf & SEAMLDR_BIT) !== 0n ? this.seamldr : this.module;
-    const name = leafName(leaf);
+    const name = seamcallName(leaf);
     const event = lp.beginEvent('seamcall', name, operands(lp));
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
     yield 'seamcall-enter';

@@ -1,3 +1,4 @@
+import { EXIT_REASON } from '../spec/exits.ts';
 import { COST } from './costs.ts';
 import { HardwareException } from './exceptions.ts';
 import type { LogicalProcessor } from './logical-processor.ts';
@@ -56,13 +57,16 @@ export interface VcpuState {
   efer: bigint;
 }
 
-/** A guest's handler of an exception vector: runs in guest context, then the interrupted instruction's address decides what follows. */
-export type GuestHandler = (errorCode: number) => GuestSoftware;
+/** What the CPU pushes when it delivers an event; IRET returns to `rip`. A handler that emulated the instruction moves it on. */
+export interface InterruptFrame {
+  rip: bigint;
+  rflags: bigint;
+  readonly cpl: number;
+  readonly errorCode: number;
+}
 
-export const EXIT = {
-  EXCEPTION_NMI: 0, EXTERNAL_INTERRUPT: 1, TRIPLE_FAULT: 2, CPUID: 10, HLT: 12, INVD: 13, VMCALL: 18, CR_ACCESS: 28, IO: 30,
-  MSR_READ: 31, MSR_WRITE: 32, MWAIT: 36, MONITOR: 39, EPT_VIOLATION: 48, EPT_MISCONFIG: 49, WBINVD: 54, TDCALL: 77,
-} as const;
+/** A guest's handler of a vector. General-purpose registers are the interrupted software's: what the handler changes, it gives back. */
+export type GuestHandler = (frame: InterruptFrame) => GuestSoftware;
 
 const VE_VALID = 0xffff_ffff;
 const SUPPRESS_VE = 1n << 63n;
@@ -106,10 +110,16 @@ export class VirtualCpu {
       this.pendingEvent = null;
       const handler = this.idt.get(event.vector);
       if (!handler) {
-        yield vmExit(EXIT.TRIPLE_FAULT);
+        yield vmExit(EXIT_REASON.TRIPLE_FAULT);
         continue;
       }
-      yield* handler(event.errorCode ?? 0);
+      const { rip, rflags } = this.state;
+      const frame: InterruptFrame = { rip, rflags, cpl: this.cpl, errorCode: event.errorCode ?? 0 };
+      this.cpl = 0;
+      yield* handler(frame);
+      this.cpl = frame.cpl;
+      this.state.rip = frame.rip;
+      this.state.rflags = frame.rflags;
     }
   }
 
@@ -121,34 +131,34 @@ export class VirtualCpu {
 
   /** TDCALL with the registers as they are. */
   tdcall(): GuestSoftware {
-    return this.#exiting(EXIT.TDCALL, 4);
+    return this.#exiting(EXIT_REASON.TDCALL, 4);
   }
 
   /** CPUID with EAX and ECX as they are. */
   cpuid(): GuestSoftware {
-    return this.#exiting(EXIT.CPUID, 2);
+    return this.#exiting(EXIT_REASON.CPUID_INSTRUCTION, 2);
   }
 
   hlt(): GuestSoftware {
-    return this.#exiting(EXIT.HLT, 1);
+    return this.#exiting(EXIT_REASON.HLT_INSTRUCTION, 1);
   }
 
   wbinvd(): GuestSoftware {
-    return this.#exiting(EXIT.WBINVD, 2);
+    return this.#exiting(EXIT_REASON.WBINVD_INSTRUCTION, 2);
   }
 
   rdmsr(): GuestSoftware {
-    return this.#exiting(EXIT.MSR_READ, 2);
+    return this.#exiting(EXIT_REASON.MSR_READ, 2);
   }
 
   wrmsr(): GuestSoftware {
-    return this.#exiting(EXIT.MSR_WRITE, 2);
+    return this.#exiting(EXIT_REASON.MSR_WRITE, 2);
   }
 
   /** OUT or IN between a port and AL, AX or EAX (`size` 1, 2 or 4): the exit qualification of SDM table 28-5. */
   io(direction: 'in' | 'out', port: number, size: 1 | 2 | 4): GuestSoftware {
     const qualification = BigInt(size - 1) | (direction === 'in' ? 8n : 0n) | (BigInt(port) << 16n);
-    return this.#exiting(EXIT.IO, size === 2 ? 2 : 1, { qualification });
+    return this.#exiting(EXIT_REASON.IO_INSTRUCTION, size === 2 ? 2 : 1, { qualification });
   }
 
   /** A moment of ordinary guest work: interrupts may hit here. */
@@ -225,7 +235,7 @@ export class VirtualCpu {
         continue;
       }
       const convertible = shared && result === 1 && (core.walkEntry & SUPPRESS_VE) === 0n;
-      const exit = result === 2 ? vmExit(EXIT.EPT_MISCONFIG, { gpa, gla }) : this.#violation(gpa, gla, write);
+      const exit = result === 2 ? vmExit(EXIT_REASON.EPT_MISCONFIGURATION, { gpa, gla }) : this.#violation(gpa, gla, write);
       if (convertible && this.#raiseVe(exit)) {
         const at = this.state.rip;
         this.pendingEvent = { vector: 20, errorCode: null };
@@ -236,7 +246,7 @@ export class VirtualCpu {
   }
 
   #violation(gpa: bigint, gla: bigint, write: boolean): VmExit {
-    return vmExit(EXIT.EPT_VIOLATION, { qualification: (write ? 2n : 1n) | 0x80n | 0x100n, gpa, gla });
+    return vmExit(EXIT_REASON.EPT_VIOLATION, { qualification: (write ? 2n : 1n) | 0x80n | 0x100n, gpa, gla });
   }
 
   /** The CPU's own #VE for a convertible EPT violation: fills VE_INFO unless it is still valid (then it is an ordinary exit). SDM 26.5.7. */
@@ -259,7 +269,7 @@ export class VirtualCpu {
   }
 }
 
-const machineCheckExit = (): VmExit => vmExit(EXIT.EXCEPTION_NMI, { interruptionInfo: 0x8000_0312 });
+const machineCheckExit = (): VmExit => vmExit(EXIT_REASON.EXCEPTION_OR_NMI, { interruptionInfo: 0x8000_0312 });
 
 /** VM entry and exit: which software a vCPU runs, and the loop that runs it until it exits. */
 export class Vmx {
@@ -296,9 +306,9 @@ export class Vmx {
     lp.platform.core.septSetRoot(lp.id, SHARED_SLOT, vmcs.sharedEptp, 0, vmcs.septLevels);
     lp.mode = 'td';
     for (;;) {
-      if (lp.pendingInterrupts.length > 0) return leave(lp, vmExit(EXIT.EXTERNAL_INTERRUPT, { interruptionInfo: 0x8000_00f2 }));
+      if (lp.pendingInterrupts.length > 0) return leave(lp, vmExit(EXIT_REASON.INTERRUPT, { interruptionInfo: 0x8000_00f2 }));
       const step = entry.software.next();
-      if (step.done) return leave(lp, vmExit(EXIT.TRIPLE_FAULT));
+      if (step.done) return leave(lp, vmExit(EXIT_REASON.TRIPLE_FAULT));
       if (step.value === 'guest') yield 'guest';
       else if ('reason' in step.value) return leave(lp, step.value);
       else yield this.#idle(lp, step.value);
