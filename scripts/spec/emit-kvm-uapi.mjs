@@ -1,8 +1,10 @@
-import { emitStructs } from './struct.mjs';
+import { emitStructs, natural } from './struct.mjs';
 import { header, hex, pack, quote } from './text.mjs';
 
-const flat = (rows) => rows.map(([name, value]) => `export const ${name} = ${Number(value) > 255 ? hex(value) : Number(value)};`).join('\n');
-const union = (name, rows) => `/** Names by number. */\nexport const ${name}: ReadonlyMap<number, string> = new Map([\n${pack(rows.map(([n]) => `[${n}, ${quote(n)}]`))}\n]);\n`;
+const flat = (rows) =>
+  rows.map(([name, value]) => `export const ${name} = ${Number(value) > 255 ? hex(value) : Number(value)};`).join('\n');
+const union = (name, rows) =>
+  `/** Names by number. */\nexport const ${name}: ReadonlyMap<number, string> = new Map([\n${pack(rows.map(([n]) => `[${n}, ${quote(n)}]`))}\n]);\n`;
 
 function upstream(spec) {
   const { text, imports } = emitStructs(spec.structs);
@@ -18,7 +20,10 @@ export const IOCTL_SCOPE = {
 ${Object.entries(spec.scopes).map(scope).join('\n')}
 } as const;
 
-${union('IOCTL_NAMES', spec.ioctls.filter(([, v], i, all) => all.findIndex(([, w]) => w === v) === i))}
+${union(
+  'IOCTL_NAMES',
+  spec.ioctls.filter(([, v], i, all) => all.findIndex(([, w]) => w === v) === i),
+)}
 ${union('EXIT_REASON_NAMES', spec.exitReasons)}
 ${union('TDX_COMMAND_NAMES', spec.tdxCommands.slice(0, -1))}
 /** MSRs that KVM emulates for a TD: single numbers, inclusive ranges, what the ranges refuse, and what is read-only. */
@@ -27,7 +32,10 @@ export const TD_MSRS = {
 ${pack(list(single).map(hex), '    ')}
   ],
   ranges: [
-${pack(ranges.map(([a, b]) => `[${a}, ${b}]`), '    ')}
+${pack(
+  ranges.map(([a, b]) => `[${a}, ${b}]`),
+  '    ',
+)}
   ],
   refused: [
 ${pack(list(refused).map(hex), '    ')}
@@ -44,7 +52,7 @@ function v10(spec, elements) {
   const doc = emitStructs(spec.doc, { prefix: 'doc_', elements });
   const code = emitStructs(spec.code, { prefix: 'code_', elements });
   const names = (imports) => /\{ (.*) \}/.exec(imports)[1].split(', ');
-  const imports = `import { ${[...new Set([...names(doc.imports), ...names(code.imports)])].sort().join(', ')} } from './field.ts';\n`;
+  const imports = `import { ${natural([...names(doc.imports), ...names(code.imports)])} } from './field.ts';\n`;
   return `${header('kvm-uapi-v10').trimEnd()}
 ${imports}
 ${['capabilities', 'vmTypes', 'flags', 'tdxCommands'].map((g) => flat(spec[g])).join('\n\n')}
@@ -56,5 +64,8 @@ ${code.text}`;
 }
 
 export function emit(read) {
-  return { 'src/spec/kvm-uapi.ts': upstream(read('kvm-uapi')), 'src/spec/kvm-uapi-v10.ts': v10(read('kvm-uapi-v10'), read('kvm-uapi').structs) };
+  return {
+    'src/spec/kvm-uapi.ts': upstream(read('kvm-uapi')),
+    'src/spec/kvm-uapi-v10.ts': v10(read('kvm-uapi-v10'), read('kvm-uapi').structs),
+  };
 }

@@ -55,11 +55,23 @@ export function emit(read) {
     header('layouts').trimEnd(),
     imports,
     text,
-    constants('VMCS_ENCODING', layouts.vmcs.fields.map(([n, e]) => [n, hex(e)]), 'VMCS field encodings: field codes of metadata class 0 in the VP context.'),
-    constants('TDCS_PAGE', layouts.tdcsPages.map(([n, v]) => [n, `${v}`]), 'Page index inside TDCS of what fills a page.'),
+    constants(
+      'VMCS_ENCODING',
+      layouts.vmcs.fields.map(([n, e]) => [n, hex(e)]),
+      'VMCS field encodings: field codes of metadata class 0 in the VP context.',
+    ),
+    constants(
+      'TDCS_PAGE',
+      layouts.tdcsPages.map(([n, v]) => [n, `${v}`]),
+      'Page index inside TDCS of what fills a page.',
+    ),
     ...bits,
     ...layouts.constants.map(([n, v, doc]) => `/** ${n.replace('_FIXED', ' fixed')}: ${doc}. */\nexport const ${n} = ${v}n;\n`),
-    constants('LIMIT', layouts.limits.map(([n, v, doc]) => [n, v >= 4096 ? hex(v) : `${v}`, doc]), 'Limits and alignments of the module.'),
+    constants(
+      'LIMIT',
+      layouts.limits.map(([n, v, doc]) => [n, v >= 4096 ? hex(v) : `${v}`, doc]),
+      'Limits and alignments of the module.',
+    ),
   ];
   return { 'src/spec/layouts.ts': out.join('\n') };
 }

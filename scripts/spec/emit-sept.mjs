@@ -10,7 +10,7 @@ export function emit(read) {
   const pairs = (rows) => rows.map(([from, to]) => `[${index[from]}, ${index[to]}]`).join(', ');
   const byCode = Array.from({ length: 128 }, (_, code) => s.states.find(([, , c]) => Number(c) === code)?.[1] ?? -1);
   const ts = [
-    header('sept').trimEnd() + '\n',
+    `${header('sept').trimEnd()}\n`,
     constants(
       'SEPT',
       [
@@ -21,18 +21,46 @@ export function emit(read) {
       ],
       'Bits of an S-EPT entry.',
     ),
-    constants('L2_SEPT', s.l2bits.map(([name, bit]) => [name, `${hex(one(bit))}n`]), 'Bits of an L2 S-EPT entry that differ.'),
-    constants('SEPT_STATE', s.states.map(([name, i, code, number]) => [name, `${i}`, `code ${code}, returned as ${number}`]), 'Entry states by index.'),
+    constants(
+      'L2_SEPT',
+      s.l2bits.map(([name, bit]) => [name, `${hex(one(bit))}n`]),
+      'Bits of an L2 S-EPT entry that differ.',
+    ),
+    constants(
+      'SEPT_STATE',
+      s.states.map(([name, i, code, number]) => [name, `${i}`, `code ${code}, returned as ${number}`]),
+      'Entry states by index.',
+    ),
     'export type SeptStateName = keyof typeof SEPT_STATE;\n',
     `/** 7-bit code of each state: ${s.stateCode.note}. */\nexport const SEPT_STATE_CODE: readonly number[] = [${s.states.map(([, , c]) => c).join(', ')}];\n`,
     `/** The number by which leaves return each state. */\nexport const SEPT_STATE_NUMBER: readonly number[] = [${s.states.map(([, , , n]) => n).join(', ')}];\n`,
     `/** State index by code, -1 where no state has the code. */\nexport const SEPT_STATE_BY_CODE: readonly number[] = [\n${pack(byCode.map(String))}\n];\n`,
-    constants('SEPT_FLAG', s.flags.map(([name, row]) => [name, mask(row)]), 'Sets of states, one bit a state index.'),
-    constants('SEPT_ACCEPTS', s.accepts.map(([leaf, row]) => [identifier(leaf), mask(row)]), 'States that a leaf accepts, one bit a state index.'),
+    constants(
+      'SEPT_FLAG',
+      s.flags.map(([name, row]) => [name, mask(row)]),
+      'Sets of states, one bit a state index.',
+    ),
+    constants(
+      'SEPT_ACCEPTS',
+      s.accepts.map(([leaf, row]) => [identifier(leaf), mask(row)]),
+      'States that a leaf accepts, one bit a state index.',
+    ),
     `/** What TDH.MEM.RANGE.BLOCK and UNBLOCK make of a state. */\nexport const SEPT_BLOCKED: ReadonlyMap<number, number> = new Map([${pairs(s.blockedState)}]);\nexport const SEPT_UNBLOCKED: ReadonlyMap<number, number> = new Map([${pairs(s.unblockedState)}]);\n`,
-    constants('L2_SEPT_STATE', s.l2states.map(([name, code]) => [name, code]), 'Codes of L2 entry states.'),
-    constants('L2_SEPT_STATE_NUMBER', s.l2states.map(([name, , n]) => [name, `${n}`]), 'The numbers by which leaves return them.'),
-    constants('SEPT_LEVEL', s.levels.map(([name, n]) => [name, `${n}`]), 'Level numbers.'),
+    constants(
+      'L2_SEPT_STATE',
+      s.l2states.map(([name, code]) => [name, code]),
+      'Codes of L2 entry states.',
+    ),
+    constants(
+      'L2_SEPT_STATE_NUMBER',
+      s.l2states.map(([name, , n]) => [name, `${n}`]),
+      'The numbers by which leaves return them.',
+    ),
+    constants(
+      'SEPT_LEVEL',
+      s.levels.map(([name, n]) => [name, `${n}`]),
+      'Level numbers.',
+    ),
   ];
   const assembly = `${header('sept')}${s.bits
     .map(([name, bit, doc]) => `${doc ? `/** ${doc} */\n` : ''}export const SEPT_${name}: u64 = ${hex(one(bit))};`)

@@ -25,10 +25,16 @@ export const inOpStates = (set: number, state: number): boolean => ((set >> stat
 const states = (s) => `${header('states')}${Object.entries(s.tables)
   .map(([name, { doc, values }]) => constants(name, ids(values), doc))
   .join('\n')}
-${constants('STEPPING', s.steppingConstants.map(([n, v]) => [n, v > 255 ? hex(v) : `${v}`]), 'Constants of the stepping mitigation (td-exits §5).')}
+${constants(
+  'STEPPING',
+  s.steppingConstants.map(([n, v]) => [n, v > 255 ? hex(v) : `${v}`]),
+  'Constants of the stepping mitigation (td-exits §5).',
+)}
 ${constants('INITIAL_VCPU', words(s.initialVcpu), 'Guest state that TDH.VP.INIT writes.')}`;
 
-const tdvmcall = (s) => `${header('tdvmcall')}${constants('TDVMCALL', words(s.subfunctions), 'Sub-functions of TDG.VP.VMCALL in R11, when R10 is 0.')}
+const tdvmcall = (
+  s,
+) => `${header('tdvmcall')}${constants('TDVMCALL', words(s.subfunctions), 'Sub-functions of TDG.VP.VMCALL in R11, when R10 is 0.')}
 /** Sub-function names by number. */
 export const TDVMCALL_NAMES: ReadonlyMap<bigint, string> = new Map(Object.entries(TDVMCALL).map(([name, number]) => [number, name]));
 
@@ -39,7 +45,7 @@ export const TDVMCALL_EXPOSE_REGS_MASK = ${s.linuxRegisterMask}n;
 /** KVM hands MapGPA to userspace in chunks of this many bytes. */
 export const MAP_GPA_CHUNK = ${hex(s.mapGpaChunk)};
 
-${constants('QUOTE_STATUS', words(s.quoteStatus), "Status in the header of a quote buffer.")}`;
+${constants('QUOTE_STATUS', words(s.quoteStatus), 'Status in the header of a quote buffer.')}`;
 
 export function emit(read) {
   return {

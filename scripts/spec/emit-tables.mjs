@@ -1,5 +1,5 @@
 // The big tables: metadata fields, MSRs, CPUID, VM exits. Rows are text, read when first asked for.
-import { constants, header, hex, key, pack, quote } from './text.mjs';
+import { constants, header, key, pack, quote } from './text.mjs';
 
 const rows = (lines) => `\`\n${lines.join('\n')}\``;
 const bare = (value) => BigInt(value).toString(16);
@@ -19,8 +19,14 @@ export const MD_${ctx}_ROWS = ${rows(lines)};
 }
 
 function msr(spec) {
-  const lines = spec.virtualisation.map(([name, first, last, read, write]) => [bare(first), bare(last), read, write, name].join(' '));
-  return `${header('msr')}${constants('MSR', spec.numbers.map(([name, n]) => [name, n]), 'MSR numbers.')}
+  const lines = spec.virtualisation.map(([name, first, last, read, write]) =>
+    [bare(first), bare(last), read, write, name].join(' '),
+  );
+  return `${header('msr')}${constants(
+    'MSR',
+    spec.numbers.map(([name, n]) => [name, n]),
+    'MSR numbers.',
+  )}
 /** What the conditions in {@link MSR_ROWS} ask. */
 export const MSR_CONDITIONS = {
 ${spec.conditions.map(([name, text]) => `  ${key(name)}: ${quote(text)},`).join('\n')}
@@ -35,7 +41,9 @@ function cpuid(spec) {
   const masks = ['fixed1', 'fixed0_or_dynamic', 'verify_mask', 'verify_value', 'verify_same'];
   const sub = (s) => (s === null ? '*' : bare(s));
   const lines = spec.entries.map((e) =>
-    e.ve ? `${bare(e.leaf)} ${sub(e.subleaf)} ve` : `${bare(e.leaf)} ${sub(e.subleaf)} - ${masks.map((m) => e[m].replaceAll(' ', ',')).join(' ')}`,
+    e.ve
+      ? `${bare(e.leaf)} ${sub(e.subleaf)} ve`
+      : `${bare(e.leaf)} ${sub(e.subleaf)} - ${masks.map((m) => e[m].replaceAll(' ', ',')).join(' ')}`,
   );
   const bits = spec.entries.flatMap((e, i) =>
     (e.bits ?? []).map(([reg, hi, lo, type, detail]) => [i, reg, hi, lo, type, type === 'xfam' ? detail.join(',') : detail]),
@@ -61,7 +69,11 @@ export const CPUID_RULES: ReadonlyMap<number, string> = new Map([
 ${rules.map(([i, rule]) => `  [${i}, ${quote(rule)}],`).join('\n')}
 ]);
 
-${constants('CPUID_LIMIT', Object.entries(spec.limits).map(([k, v]) => [k, v]), 'Ranges of leaves.')}
+${constants(
+  'CPUID_LIMIT',
+  Object.entries(spec.limits).map(([k, v]) => [k, v]),
+  'Ranges of leaves.',
+)}
 /** Family/model/stepping that a migratable TD may be given, newest first: name, raw value with stepping 0, highest stepping. */
 export const CPUID_FMS: readonly (readonly [string, number, number])[] = [
 ${pack(spec.fms.map(([name, raw, max]) => `[${quote(name)}, ${raw}, ${max}]`))}
@@ -70,7 +82,11 @@ ${pack(spec.fms.map(([name, raw, max]) => `[${quote(name)}, ${raw}, ${max}]`))}
 }
 
 function exits(spec) {
-  return `${header('exits')}${constants('EXIT_REASON', spec.exits.map(([n, name]) => [name, `${n}`]), 'Basic VM-exit reasons, with the names that the module uses.')}
+  return `${header('exits')}${constants(
+    'EXIT_REASON',
+    spec.exits.map(([n, name]) => [name, `${n}`]),
+    'Basic VM-exit reasons, with the names that the module uses.',
+  )}
 export type ExitReasonName = keyof typeof EXIT_REASON;
 
 /** Names by reason. */

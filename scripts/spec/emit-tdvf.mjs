@@ -10,7 +10,11 @@ export function emit(read) {
     'src/spec/tdvf.ts': [
       header('tdvf').trimEnd(),
       imports,
-      constants('TDVF_GUID', s.guids.map(([name, guid, doc]) => [name, quote(guid), doc]), 'GUIDs in their text form.'),
+      constants(
+        'TDVF_GUID',
+        s.guids.map(([name, guid, doc]) => [name, quote(guid), doc]),
+        'GUIDs in their text form.',
+      ),
       constants('TDVF', ids(s.constants)),
       constants('TDVF_SECTION_TYPE', ids(s.sectionTypes)),
       constants('TDVF_SECTION_ATTRIBUTE', ids(s.sectionAttributes)),

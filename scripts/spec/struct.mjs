@@ -1,6 +1,9 @@
 // Structures as objects of field accessors (src/spec/field.ts).
 import { key } from './text.mjs';
 
+/** Names in natural order (u8 before u16), as the linter wants imports. */
+export const natural = (names) => [...new Set(names)].sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).join(', ');
+
 const scalar = { u8: ['u8', 1], u16: ['u16', 2], u32: ['u32', 4], u64: ['u64', 8] };
 
 /** Expression for one field, and the helpers of field.ts it needs. */
@@ -49,5 +52,5 @@ export function emitStructs(structures, { prefix = '', elements = {} } = {}) {
     ([name, { size, fields, doc }]) =>
       `${doc ? `/** ${doc}. */\n` : ''}export const ${prefix}${name} = {\n  SIZE: ${size},\n${lines(nest(fields), '  ').join('\n')}\n} as const;\n`,
   );
-  return { text: text.join('\n'), imports: `import { ${[...uses].sort().join(', ')} } from './field.ts';\n` };
+  return { text: text.join('\n'), imports: `import { ${natural(uses)} } from './field.ts';\n` };
 }

@@ -44,7 +44,8 @@ export interface CpuidConfigEntry {
 }
 
 const zeros: CpuidRegisters = [0, 0, 0, 0];
-const registers = (text: string): CpuidRegisters => text.split(',').map((word) => Number.parseInt(word, 16)) as unknown as CpuidRegisters;
+const registers = (text: string): CpuidRegisters =>
+  text.split(',').map((word) => Number.parseInt(word, 16)) as unknown as CpuidRegisters;
 const subleafOf = (text: string): number | undefined => (text === '*' ? undefined : Number.parseInt(text, 16));
 const registerIndex = { eax: 0, ebx: 1, ecx: 2, edx: 3 } as const;
 
@@ -68,7 +69,8 @@ export function cpuidEntries(): readonly CpuidEntry[] {
     .split('\n')
     .map((line, index) => {
       const [leaf, subleaf, ve, ...masks] = line.split(' ') as [string, string, string, ...string[]];
-      const [fixed1 = zeros, fixed0OrDynamic = zeros, verifyMask = zeros, verifyValue = zeros, verifySame = zeros] = masks.map(registers);
+      const [fixed1 = zeros, fixed0OrDynamic = zeros, verifyMask = zeros, verifyValue = zeros, verifySame = zeros] =
+        masks.map(registers);
       return {
         leaf: Number.parseInt(leaf, 16),
         subleaf: subleafOf(subleaf),

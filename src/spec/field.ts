@@ -133,7 +133,12 @@ export const raw = (offset: number, size: number): Field<Uint8Array> => new Raw(
 /** `count` fields made by `make`, `stride` bytes apart. */
 export function array(make: (offset: number) => U64, offset: number, count: number, stride?: number): FieldArray<bigint, U64>;
 export function array<T>(make: (offset: number) => Field<T>, offset: number, count: number, stride?: number): FieldArray<T>;
-export function array<T>(make: (offset: number) => Field<T>, offset: number, count: number, stride = make(0).size): FieldArray<T> {
+export function array<T>(
+  make: (offset: number) => Field<T>,
+  offset: number,
+  count: number,
+  stride = make(0).size,
+): FieldArray<T> {
   const first = make(0);
   return {
     offset,

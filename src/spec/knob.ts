@@ -30,7 +30,11 @@ export const onOff = (value: 'on' | 'off', about: string, requirements: readonly
 });
 
 /** Declares a knob with named values; the first is the default. */
-export const oneOf = <const V extends string>(values: readonly [V, ...V[]], about: string, requirements: readonly string[] = []): Knob<V> => ({
+export const oneOf = <const V extends string>(
+  values: readonly [V, ...V[]],
+  about: string,
+  requirements: readonly string[] = [],
+): Knob<V> => ({
   default: values[0],
   values,
   about,
@@ -38,7 +42,13 @@ export const oneOf = <const V extends string>(values: readonly [V, ...V[]], abou
 });
 
 /** Declares a knob with an integer value in a range. */
-export const integer = (value: number, min: number, max: number, about: string, requirements: readonly string[] = []): Knob<number> => ({
+export const integer = (
+  value: number,
+  min: number,
+  max: number,
+  about: string,
+  requirements: readonly string[] = [],
+): Knob<number> => ({
   default: value,
   values: { min, max },
   about,

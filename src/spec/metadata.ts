@@ -88,7 +88,10 @@ export function metadataFields(context: MetadataContext): readonly MetadataField
 }
 
 /** The field that an id selects by class and code alone, and the index of the element inside it. */
-export function findMetadata(context: MetadataContext, id: bigint): { readonly field: MetadataField; readonly index: number } | undefined {
+export function findMetadata(
+  context: MetadataContext,
+  id: bigint,
+): { readonly field: MetadataField; readonly index: number } | undefined {
   const wanted = fieldClass(id);
   const code = fieldCode(id);
   const field = metadataFields(context).find(

@@ -1,4 +1,4 @@
-import { MSR_CONDITIONS, MSR_ROWS } from './msr-tables.ts';
+import { type MSR_CONDITIONS, MSR_ROWS } from './msr-tables.ts';
 
 export { MSR, MSR_CONDITIONS } from './msr-tables.ts';
 
@@ -35,10 +35,17 @@ export function msrRanges(): readonly MsrRange[] {
     .split('\n')
     .map((line) => {
       const [first, last, read, write, ...name] = line.split(' ') as [string, string, string, string, ...string[]];
-      return { name: name.join(' '), first: Number.parseInt(first, 16), last: Number.parseInt(last, 16), read: rule(read), write: rule(write) };
+      return {
+        name: name.join(' '),
+        first: Number.parseInt(first, 16),
+        last: Number.parseInt(last, 16),
+        read: rule(read),
+        write: rule(write),
+      };
     });
   return parsed;
 }
 
 /** The row of an MSR, undefined where the table has none. */
-export const findMsr = (index: number): MsrRange | undefined => msrRanges().find(({ first, last }) => index >= first && index <= last);
+export const findMsr = (index: number): MsrRange | undefined =>
+  msrRanges().find(({ first, last }) => index >= first && index <= last);
