@@ -4,6 +4,7 @@
  */
 import { sha384 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { TDVF_SECTION_ATTRIBUTE } from '../spec/tdvf.ts';
 
 const PAGE_BYTES = 4096;
 /** One TDH.MR.EXTEND. */
@@ -12,8 +13,7 @@ const CHUNK_BYTES = 256;
 const BLOCK_BYTES = 128;
 const GPA_FIELD = 16;
 
-const MR_EXTEND = 1;
-const PAGE_AUG = 2;
+const { MR_EXTEND, PAGE_AUG } = TDVF_SECTION_ATTRIBUTE;
 
 /**
  * The order of the module's calls, which the host chooses and the formula remembers.

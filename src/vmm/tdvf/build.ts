@@ -1,14 +1,11 @@
+import { TDVF, TDVF_DESCRIPTOR, TDVF_SECTION } from '../../spec/tdvf.ts';
 import { FirmwareError, hex } from './errors.ts';
 import { GUID_BYTES } from './guid.ts';
 import {
-  DESCRIPTOR_BYTES,
   FIXED_POINTER,
   GUID_ENTRY_TAIL,
   GUID_TABLE_END,
   OVMF_TABLE_FOOTER_GUID,
-  SECTION_BYTES,
-  TDVF_SIGNATURE,
-  TDVF_VERSION,
   TDX_METADATA_GUID,
   TDX_METADATA_OFFSET_GUID,
   type TdvfSectionRecord,
@@ -39,7 +36,7 @@ const RESET_VECTOR_BYTES = 16;
 export function buildTdvf({ size, sections, locator = 'guid-table', contents = new Map() }: TdvfPlan): Uint8Array {
   const image = new Uint8Array(size);
   const tableBytes = locator === 'guid-table' ? 2 * GUID_ENTRY_TAIL + 4 : 0;
-  const descriptor = (size - GUID_TABLE_END - tableBytes - sections.length * SECTION_BYTES - DESCRIPTOR_BYTES) & ~15;
+  const descriptor = (size - GUID_TABLE_END - tableBytes - sections.length * TDVF_SECTION.SIZE - TDVF_DESCRIPTOR.SIZE) & ~15;
   if (descriptor < GUID_BYTES) throw overrun('the metadata', descriptor - GUID_BYTES);
   for (const [offset, bytes] of contents) {
     if (offset + bytes.length > size) throw overrun(`the contents at ${hex(offset)}`, size - offset - bytes.length);
@@ -59,13 +56,13 @@ function overrun(what: string, room: number): FirmwareError {
 }
 
 function writeDescriptor(image: Uint8Array, offset: number, sections: readonly TdvfSectionRecord[]): void {
-  const view = viewOf(image);
-  const length = DESCRIPTOR_BYTES + sections.length * SECTION_BYTES;
-  [TDVF_SIGNATURE, length, TDVF_VERSION, sections.length].forEach((value, i) => {
-    view.setUint32(offset + 4 * i, value, true);
-  });
+  const { Signature, Length, Version, NumberOfSectionEntry, SIZE } = TDVF_DESCRIPTOR;
+  Signature.set(image, TDVF.SIGNATURE, offset);
+  Length.set(image, SIZE + sections.length * TDVF_SECTION.SIZE, offset);
+  Version.set(image, TDVF.VERSION, offset);
+  NumberOfSectionEntry.set(image, sections.length, offset);
   sections.forEach((section, i) => {
-    writeSectionRecord(view, offset + DESCRIPTOR_BYTES + i * SECTION_BYTES, section);
+    writeSectionRecord(image, offset + SIZE + i * TDVF_SECTION.SIZE, section);
   });
 }
 

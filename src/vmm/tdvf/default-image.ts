@@ -5,14 +5,14 @@ import { FOUR_GIB, MR_EXTEND, PAGE_BYTES, SECTION_TYPE, type TdvfSectionRecord, 
 const IMAGE_BYTES = 64 * 1024;
 const CFV_BYTES = 2 * PAGE_BYTES;
 
-/** PI 1.8, volume 3, 3.2.1: the fixed part of EFI_FIRMWARE_VOLUME_HEADER and a block map of one run. */
+/** PI, volume 3: the fixed part of EFI_FIRMWARE_VOLUME_HEADER and a block map of one run. */
 const FV_HEADER_BYTES = 0x48;
 const FV_SIGNATURE = 0x4856465f;
 /** Readable, with read and write status, memory mapped, erase polarity 1 (EFI_FVB2). */
 const FV_ATTRIBUTES = 0x0004feff;
 const FV_REVISION = 2;
 const EFI_FIRMWARE_FILE_SYSTEM2_GUID = guidBytes('8c8ce578-8a3d-4f1c-9935-896185c32dd3');
-/** PI 1.8, volume 3, 3.2.3: EFI_FFS_FILE_HEADER. */
+/** PI, volume 3: EFI_FFS_FILE_HEADER. */
 const FFS_HEADER_BYTES = 24;
 const FFS_FILE_NAME = guidBytes('5ea31110-0000-4000-8000-000000000001');
 const EFI_FV_FILETYPE_RAW = 1;

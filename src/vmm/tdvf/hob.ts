@@ -1,27 +1,22 @@
 /**
  * The TD HOB: the list of hand-off blocks in which the VMM tells the firmware the TD's memory.
- * Layouts: UEFI Platform Initialization specification 1.8, volume 3, chapter 5. Contents: as QEMU writes them.
+ * Layouts: UEFI Platform Initialization specification, volume 3, chapter 5. Contents: as QEMU writes them.
  */
+import {
+  EFI_HOB_GENERIC_HEADER as HEADER,
+  HOB,
+  HOB_RESOURCE,
+  HOB_RESOURCE_ATTRIBUTE,
+  HOB_TYPE,
+  EFI_HOB_HANDOFF_INFO_TABLE as PHIT,
+  EFI_HOB_RESOURCE_DESCRIPTOR as RESOURCE,
+} from '../../spec/tdvf.ts';
 import { FirmwareError, hex } from './errors.ts';
-import { viewOf } from './layout.ts';
 import type { TdxRamEntry } from './ram.ts';
 
-export const EFI_HOB_TYPE = { HANDOFF: 1, RESOURCE_DESCRIPTOR: 3, END_OF_HOB_LIST: 0xffff } as const;
-export const EFI_HOB_HANDOFF_TABLE_VERSION = 9;
-
-export const EFI_RESOURCE = { SYSTEM_MEMORY: 0, MEMORY_UNACCEPTED: 7 } as const;
-/** Present, initialised, tested: QEMU's attributes for memory of either kind. */
-export const EFI_RESOURCE_ATTRIBUTES = 0x7;
-
-/** Type u16, length u16, reserved u32. */
-const HEADER_BYTES = 8;
-/** Header, version u32, boot mode u32, five u64 addresses of which the last is EfiEndOfHobList. */
-const HANDOFF_BYTES = 56;
-const END_OF_HOB_LIST_FIELD = 48;
-/** Header, owner GUID, resource type u32, attributes u32, start u64, length u64. */
-const RESOURCE_BYTES = 48;
-
-const RESOURCE_TYPE = { added: EFI_RESOURCE.SYSTEM_MEMORY, unaccepted: EFI_RESOURCE.MEMORY_UNACCEPTED } as const;
+const RESOURCE_TYPE = { added: HOB_RESOURCE.SYSTEM_MEMORY, unaccepted: HOB_RESOURCE.MEMORY_UNACCEPTED } as const;
+/** QEMU's attributes for memory of either kind. */
+const MEMORY_ATTRIBUTES = HOB_RESOURCE_ATTRIBUTE.PRESENT | HOB_RESOURCE_ATTRIBUTE.INITIALIZED | HOB_RESOURCE_ATTRIBUTE.TESTED;
 
 /**
  * Builds the HOB list: PHIT, one resource descriptor a RAM entry, end of list. Reserved ranges and MMIO are not described: QEMU
@@ -31,37 +26,34 @@ const RESOURCE_TYPE = { added: EFI_RESOURCE.SYSTEM_MEMORY, unaccepted: EFI_RESOU
  * @throws {FirmwareError} `hob-overrun` when the list is longer than the section.
  */
 export function buildTdHob(address: number, size: number, ram: readonly TdxRamEntry[]): Uint8Array {
-  const length = HANDOFF_BYTES + ram.length * RESOURCE_BYTES + HEADER_BYTES;
+  const length = PHIT.SIZE + ram.length * RESOURCE.SIZE + HEADER.SIZE;
   if (length > size) {
-    throw new FirmwareError(
-      'hob-overrun',
-      `the TD HOB needs ${length} bytes, its section has ${size}: use a firmware with a larger TD_HOB section`,
-    );
+    const what = `the TD HOB needs ${length} bytes, its section has ${size}`;
+    throw new FirmwareError('hob-overrun', `${what}: use a firmware with a larger TD_HOB section`);
   }
   const list = new Uint8Array(length);
-  const view = viewOf(list);
-  writeHeader(view, 0, EFI_HOB_TYPE.HANDOFF, HANDOFF_BYTES);
-  view.setUint32(8, EFI_HOB_HANDOFF_TABLE_VERSION, true);
+  writeHeader(list, 0, HOB_TYPE.HANDOFF, PHIT.SIZE);
+  PHIT.Version.set(list, HOB.HANDOFF_TABLE_VERSION);
   // QEMU points behind the end HOB, edk2's own lists point at it; the four other addresses are ignored and stay 0.
-  view.setBigUint64(END_OF_HOB_LIST_FIELD, BigInt(address + length), true);
+  PHIT.EfiEndOfHobList.setNumber(list, address + length);
   ram.forEach((entry, i) => {
-    writeResource(view, HANDOFF_BYTES + i * RESOURCE_BYTES, entry);
+    writeResource(list, PHIT.SIZE + i * RESOURCE.SIZE, entry);
   });
-  writeHeader(view, length - HEADER_BYTES, EFI_HOB_TYPE.END_OF_HOB_LIST, HEADER_BYTES);
+  writeHeader(list, length - HEADER.SIZE, HOB_TYPE.END_OF_HOB_LIST, HEADER.SIZE);
   return list;
 }
 
-function writeHeader(view: DataView, offset: number, type: number, length: number): void {
-  view.setUint16(offset, type, true);
-  view.setUint16(offset + 2, length, true);
+function writeHeader(list: Uint8Array, at: number, type: number, length: number): void {
+  HEADER.HobType.set(list, type, at);
+  HEADER.HobLength.set(list, length, at);
 }
 
-function writeResource(view: DataView, offset: number, entry: TdxRamEntry): void {
-  writeHeader(view, offset, EFI_HOB_TYPE.RESOURCE_DESCRIPTOR, RESOURCE_BYTES);
-  view.setUint32(offset + 24, RESOURCE_TYPE[entry.type], true);
-  view.setUint32(offset + 28, EFI_RESOURCE_ATTRIBUTES, true);
-  view.setBigUint64(offset + 32, BigInt(entry.address), true);
-  view.setBigUint64(offset + 40, BigInt(entry.length), true);
+function writeResource(list: Uint8Array, at: number, entry: TdxRamEntry): void {
+  writeHeader(list, at, HOB_TYPE.RESOURCE_DESCRIPTOR, RESOURCE.SIZE);
+  RESOURCE.ResourceType.set(list, RESOURCE_TYPE[entry.type], at);
+  RESOURCE.ResourceAttribute.set(list, MEMORY_ATTRIBUTES, at);
+  RESOURCE.PhysicalStart.setNumber(list, entry.address, at);
+  RESOURCE.ResourceLength.setNumber(list, entry.length, at);
 }
 
 /** A resource descriptor as stored. */
@@ -88,34 +80,34 @@ export interface HobList {
  * @throws {FirmwareError} `hob-corrupt` when the list does not begin with a PHIT, or a block does not fit.
  */
 export function parseHobList(bytes: Uint8Array): HobList {
-  const view = viewOf(bytes);
   const resources: HobResource[] = [];
   for (let at = 0; ; ) {
-    const { type, length } = readHeader(view, at);
-    if (at === 0 && (type !== EFI_HOB_TYPE.HANDOFF || length < HANDOFF_BYTES)) throw corrupt(at, 'is no hand-off table');
-    if (type === EFI_HOB_TYPE.RESOURCE_DESCRIPTOR) resources.push(readResource(view, at, length));
+    const { type, length } = readHeader(bytes, at);
+    if (at === 0 && (type !== HOB_TYPE.HANDOFF || length < PHIT.SIZE)) throw corrupt(at, 'is no hand-off table');
+    if (type === HOB_TYPE.RESOURCE_DESCRIPTOR) resources.push(readResource(bytes, at, length));
     at += length;
-    if (type === EFI_HOB_TYPE.END_OF_HOB_LIST) {
-      const endOfHobList = view.getBigUint64(END_OF_HOB_LIST_FIELD, true);
-      return { version: view.getUint32(8, true), bootMode: view.getUint32(12, true), endOfHobList, resources, length: at };
+    if (type === HOB_TYPE.END_OF_HOB_LIST) {
+      const { Version, BootMode, EfiEndOfHobList } = PHIT;
+      const endOfHobList = EfiEndOfHobList.get(bytes);
+      return { version: Version.get(bytes), bootMode: BootMode.get(bytes), endOfHobList, resources, length: at };
     }
   }
 }
 
-function readHeader(view: DataView, at: number): { type: number; length: number } {
-  if (at + HEADER_BYTES > view.byteLength) throw corrupt(at, 'is outside the list: there is no end HOB');
-  const length = view.getUint16(at + 2, true);
-  if (length < HEADER_BYTES || length % 8 !== 0 || at + length > view.byteLength) throw corrupt(at, `has the length ${length}`);
-  return { type: view.getUint16(at, true), length };
+function readHeader(bytes: Uint8Array, at: number): { type: number; length: number } {
+  if (at + HEADER.SIZE > bytes.length) throw corrupt(at, 'is outside the list: there is no end HOB');
+  const length = HEADER.HobLength.get(bytes, at);
+  if (length < HEADER.SIZE || length % 8 !== 0 || at + length > bytes.length) throw corrupt(at, `has the length ${length}`);
+  return { type: HEADER.HobType.get(bytes, at), length };
 }
 
-function readResource(view: DataView, at: number, length: number): HobResource {
-  if (length < RESOURCE_BYTES) throw corrupt(at, `has the length ${length}`);
+function readResource(bytes: Uint8Array, at: number, length: number): HobResource {
+  if (length < RESOURCE.SIZE) throw corrupt(at, `has the length ${length}`);
   return {
-    resourceType: view.getUint32(at + 24, true),
-    resourceAttribute: view.getUint32(at + 28, true),
-    physicalStart: view.getBigUint64(at + 32, true),
-    resourceLength: view.getBigUint64(at + 40, true),
+    resourceType: RESOURCE.ResourceType.get(bytes, at),
+    resourceAttribute: RESOURCE.ResourceAttribute.get(bytes, at),
+    physicalStart: RESOURCE.PhysicalStart.get(bytes, at),
+    resourceLength: RESOURCE.ResourceLength.get(bytes, at),
   };
 }
 

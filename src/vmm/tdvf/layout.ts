@@ -1,48 +1,28 @@
 /**
- * The TDVF image format as data: GUIDs, descriptor, section types and attributes.
- * Sources: Intel TDX Virtual Firmware Design Guide (344991) §11, td-shim specification "TD Shim Metadata".
+ * What the TDVF image format says beyond spec/tdvf.json: the rules of the section types, and sections as values.
+ * Sources: Intel TDX Virtual Firmware Design Guide (344991), td-shim specification "TD Shim Metadata".
  */
+import { TDVF, TDVF_GUID, TDVF_SECTION, TDVF_SECTION_ATTRIBUTE, TDVF_SECTION_TYPE } from '../../spec/tdvf.ts';
 import { GUID_BYTES, guidBytes } from './guid.ts';
 
 export const PAGE_BYTES = 4096;
 export const FOUR_GIB = 2 ** 32;
 
 /** OVMF's GUIDed table ends this many bytes before the end of the image: the table's footer GUID is its last entry. */
-export const GUID_TABLE_END = 0x20;
+export const GUID_TABLE_END = TDVF.GUID_TABLE_END_DISTANCE;
 /** td-shim: a u32 here (from the end) holds the descriptor's offset from the *beginning* of the image. */
 export const FIXED_POINTER = 0x20;
 /** Each entry of the table: data, then its whole length (u16), then its GUID. */
 export const GUID_ENTRY_TAIL = 2 + GUID_BYTES;
 
-export const OVMF_TABLE_FOOTER_GUID = guidBytes('96b582de-1fb2-45f7-baea-a366c55a082d');
-/** Its entry's data is a u32: the descriptor's offset from the *end* of the image. */
-export const TDX_METADATA_OFFSET_GUID = guidBytes('e47a6535-984a-4798-865e-4685a7bf8ec2');
-/** Stands right before the descriptor in images built by edk2 and td-shim. */
-export const TDX_METADATA_GUID = guidBytes('e9eaf9f3-168e-44d5-a8eb-7f4d8738f6ae');
+export const OVMF_TABLE_FOOTER_GUID = guidBytes(TDVF_GUID.GUID_TABLE_FOOTER);
+export const TDX_METADATA_OFFSET_GUID = guidBytes(TDVF_GUID.TDX_METADATA_OFFSET);
+export const TDX_METADATA_GUID = guidBytes(TDVF_GUID.TDX_METADATA);
 
-/** 'TDVF', little-endian. */
-export const TDVF_SIGNATURE = 0x46564454;
-export const TDVF_VERSION = 1;
-/** Signature, length, version, number of sections: u32 each. */
-export const DESCRIPTOR_BYTES = 16;
-export const SECTION_BYTES = 32;
+export const { MR_EXTEND, PAGE_AUG } = TDVF_SECTION_ATTRIBUTE;
 
-/** The section's pages are measured with TDH.MR.EXTEND. */
-export const MR_EXTEND = 1;
-/** The section's pages are not added at build time: the TD gets them by TDH.MEM.PAGE.AUG and accepts them. */
-export const PAGE_AUG = 2;
-
-export const SECTION_TYPE = {
-  BFV: 0,
-  CFV: 1,
-  TD_HOB: 2,
-  TEMP_MEM: 3,
-  PERM_MEM: 4,
-  PAYLOAD: 5,
-  PAYLOAD_PARAM: 6,
-  TD_INFO: 7,
-  TD_PARAMS: 8,
-} as const;
+/** The documented types, and one that only td-shim's newer tools write. */
+export const SECTION_TYPE = { ...TDVF_SECTION_TYPE, TD_PARAMS: 8 } as const;
 
 /** What a section of one type may look like. */
 export interface SectionRule {
@@ -118,24 +98,24 @@ export interface TdvfSection {
 }
 
 /** Reads the entry at `offset`; the caller has checked that it lies inside the image. */
-export function readSectionRecord(view: DataView, offset: number): TdvfSectionRecord {
+export function readSectionRecord(image: Uint8Array, offset: number): TdvfSectionRecord {
   return {
-    dataOffset: view.getUint32(offset, true),
-    rawDataSize: view.getUint32(offset + 4, true),
-    memoryAddress: view.getBigUint64(offset + 8, true),
-    memoryDataSize: view.getBigUint64(offset + 16, true),
-    type: view.getUint32(offset + 24, true),
-    attributes: view.getUint32(offset + 28, true),
+    dataOffset: TDVF_SECTION.DataOffset.get(image, offset),
+    rawDataSize: TDVF_SECTION.RawDataSize.get(image, offset),
+    memoryAddress: TDVF_SECTION.MemoryAddress.get(image, offset),
+    memoryDataSize: TDVF_SECTION.MemoryDataSize.get(image, offset),
+    type: TDVF_SECTION.Type.get(image, offset),
+    attributes: TDVF_SECTION.Attributes.get(image, offset),
   };
 }
 
-export function writeSectionRecord(view: DataView, offset: number, record: TdvfSectionRecord): void {
-  view.setUint32(offset, record.dataOffset, true);
-  view.setUint32(offset + 4, record.rawDataSize, true);
-  view.setBigUint64(offset + 8, record.memoryAddress, true);
-  view.setBigUint64(offset + 16, record.memoryDataSize, true);
-  view.setUint32(offset + 24, record.type, true);
-  view.setUint32(offset + 28, record.attributes, true);
+export function writeSectionRecord(image: Uint8Array, offset: number, record: TdvfSectionRecord): void {
+  TDVF_SECTION.DataOffset.set(image, record.dataOffset, offset);
+  TDVF_SECTION.RawDataSize.set(image, record.rawDataSize, offset);
+  TDVF_SECTION.MemoryAddress.set(image, record.memoryAddress, offset);
+  TDVF_SECTION.MemoryDataSize.set(image, record.memoryDataSize, offset);
+  TDVF_SECTION.Type.set(image, record.type, offset);
+  TDVF_SECTION.Attributes.set(image, record.attributes, offset);
 }
 
 /** A view of the bytes wherever they lie in their buffer (Node's small Buffers share one). */

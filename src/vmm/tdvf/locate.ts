@@ -1,12 +1,11 @@
+import { TDVF, TDVF_DESCRIPTOR } from '../../spec/tdvf.ts';
 import { FirmwareError, hex } from './errors.ts';
 import { GUID_BYTES, hasGuid } from './guid.ts';
 import {
-  DESCRIPTOR_BYTES,
   FIXED_POINTER,
   GUID_ENTRY_TAIL,
   GUID_TABLE_END,
   OVMF_TABLE_FOOTER_GUID,
-  TDVF_SIGNATURE,
   TDX_METADATA_OFFSET_GUID,
   viewOf,
 } from './layout.ts';
@@ -28,7 +27,7 @@ export function locateDescriptor(image: Uint8Array): TdvfLocation {
   const fromEnd = offsetFromGuidTable(image);
   if (fromEnd !== undefined) return { via: 'guid-table', offset: image.length - fromEnd };
   const fixed = viewOf(image).getUint32(image.length - FIXED_POINTER, true);
-  if (fixed + DESCRIPTOR_BYTES <= image.length && viewOf(image).getUint32(fixed, true) === TDVF_SIGNATURE) {
+  if (fixed + TDVF_DESCRIPTOR.SIZE <= image.length && TDVF_DESCRIPTOR.Signature.get(image, fixed) === TDVF.SIGNATURE) {
     return { via: 'fixed-pointer', offset: fixed };
   }
   throw new FirmwareError(

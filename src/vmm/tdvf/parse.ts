@@ -1,16 +1,12 @@
+import { TDVF, TDVF_DESCRIPTOR, TDVF_SECTION } from '../../spec/tdvf.ts';
 import { FirmwareError, hex, PREPEND_VARS } from './errors.ts';
 import {
-  DESCRIPTOR_BYTES,
   PAGE_BYTES,
   readSectionRecord,
-  SECTION_BYTES,
   SECTION_RULES,
   SECTION_TYPE,
-  TDVF_SIGNATURE,
-  TDVF_VERSION,
   type TdvfSection,
   type TdvfSectionRecord,
-  viewOf,
 } from './layout.ts';
 import { locateDescriptor, type TdvfLocation } from './locate.ts';
 import { checkImage, checkRecords } from './validate.ts';
@@ -61,27 +57,27 @@ function checkSize(size: number): void {
 
 function readDescriptor(image: Uint8Array, offset: number): TdvfSectionRecord[] {
   const room = image.length - offset;
-  if (offset < 0 || room < DESCRIPTOR_BYTES) {
+  if (offset < 0 || room < TDVF_DESCRIPTOR.SIZE) {
     const what = `the TDX metadata offset points ${hex(room)} bytes before the end of an image of ${hex(image.length)} bytes`;
     throw new FirmwareError(
       'descriptor-out-of-image',
       `${what}: the file is cut short, or a CODE file alone (then ${PREPEND_VARS})`,
     );
   }
-  const view = viewOf(image);
-  const [signature, length, version, count] = [0, 4, 8, 12].map((field) => view.getUint32(offset + field, true));
+  const { Signature, Length, Version, NumberOfSectionEntry, SIZE } = TDVF_DESCRIPTOR;
+  const [signature, length, version, count] = [Signature, Length, Version, NumberOfSectionEntry].map((f) => f.get(image, offset));
   const fail = (code: 'bad-signature' | 'bad-version' | 'no-sections' | 'bad-length', what: string) =>
     new FirmwareError(
       code,
       `the TDVF descriptor at offset ${hex(offset)} ${what}: rebuild the firmware or take an unmodified image`,
     );
-  if (signature !== TDVF_SIGNATURE) throw fail('bad-signature', `begins with ${hex(signature)}, not with 'TDVF'`);
-  if (version !== TDVF_VERSION) throw fail('bad-version', `has version ${version}, only version 1 is defined`);
+  if (signature !== TDVF.SIGNATURE) throw fail('bad-signature', `begins with ${hex(signature)}, not with 'TDVF'`);
+  if (version !== TDVF.VERSION) throw fail('bad-version', `has version ${version}, only version 1 is defined`);
   if (count === 0) throw fail('no-sections', 'has no sections');
-  if (length !== DESCRIPTOR_BYTES + count * SECTION_BYTES)
+  if (length !== SIZE + count * TDVF_SECTION.SIZE)
     throw fail('bad-length', `is ${length} bytes long, which does not fit its ${count} sections`);
   if (length > room) throw fail('bad-length', `is ${length} bytes long and runs past the end of the image`);
-  return Array.from({ length: count }, (_, i) => readSectionRecord(view, offset + DESCRIPTOR_BYTES + i * SECTION_BYTES));
+  return Array.from({ length: count }, (_, i) => readSectionRecord(image, offset + SIZE + i * TDVF_SECTION.SIZE));
 }
 
 function toSection(record: TdvfSectionRecord, index: number, image: Uint8Array): TdvfSection {
