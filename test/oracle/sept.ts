@@ -1,0 +1,106 @@
+/** Page walks of one logical processor; its TLB and paging-structure caches stay stale until INVEPT (DESIGN.md §3). */
+
+export type WalkStatus = 0 | 1 | 2 | 3;
+const MAPPED: WalkStatus = 0;
+const VIOLATION: WalkStatus = 1;
+const MISCONFIGURED: WalkStatus = 2;
+const POISONED: WalkStatus = 3;
+
+export interface Root {
+  readonly rootPa: number;
+  readonly keyId: number;
+  readonly levels: number;
+}
+
+export interface WalkResult {
+  status: WalkStatus;
+  hpa: number;
+  entry: bigint;
+  level: number;
+}
+
+/** Reads a 64-bit entry through the walking package's cache; null when it met poison. */
+export type ReadEntry = (pa: number, keyId: number) => bigint | null;
+
+const READ = 1n;
+const WRITE = 2n;
+const PRESENT = 7n;
+const LEAF = 1n << 7n;
+const ADDRESS = ((1n << 52n) - 1n) & ~0xfffn;
+const MEMORY_TYPES = [0n, 1n, 4n, 5n, 6n];
+
+const levelShift = (level: number): bigint => BigInt(12 + 9 * level);
+
+function isLeaf(entry: bigint, level: number): boolean {
+  return level === 0 || (level <= 2 && (entry & LEAF) !== 0n);
+}
+
+export class Walker {
+  readonly #addressBits: number;
+  #roots: (Root | undefined)[] = [];
+  /** By slot, level and address: the entry as it was when first walked. */
+  #entries = new Map<string, bigint>();
+
+  constructor(addressBits: number) {
+    this.#addressBits = addressBits;
+  }
+
+  setRoot(slot: number, root: Root): void {
+    this.#roots[slot] = root;
+  }
+
+  /** INVEPT, all contexts. */
+  invalidate(): void {
+    this.#entries.clear();
+  }
+
+  reset(): void {
+    this.#roots = [];
+    this.#entries.clear();
+  }
+
+  walk(slot: number, gpa: number, write: boolean, read: ReadEntry): WalkResult {
+    const root = this.#roots[slot];
+    if (!root) return { status: VIOLATION, hpa: 0, entry: 0n, level: 0 };
+    const address = BigInt(gpa);
+    let level = root.levels - 1;
+    let table = root.rootPa;
+    // The deepest cached entry on the path answers for all entries above it.
+    const start = this.#deepestCached(slot, address, level);
+    if (start >= 0) level = start;
+    for (; ; --level) {
+      const name = this.#name(slot, level, address);
+      const pa = table + Number((address >> levelShift(level)) & 0x1ffn) * 8;
+      const entry = this.#entries.get(name) ?? read(pa, root.keyId);
+      if (entry === null) return { status: POISONED, hpa: 0, entry: 0n, level };
+      if ((entry & PRESENT) === 0n) return { status: VIOLATION, hpa: 0, entry, level };
+      if (this.#isMisconfigured(entry, level)) return { status: MISCONFIGURED, hpa: 0, entry, level };
+      if ((entry & (write ? WRITE : READ)) === 0n) return { status: VIOLATION, hpa: 0, entry, level };
+      this.#entries.set(name, entry);
+      table = Number(entry & ADDRESS);
+      if (!isLeaf(entry, level)) continue;
+      const offset = address & ((1n << levelShift(level)) - 1n) & ~0xfffn;
+      return { status: MAPPED, hpa: Number((entry & ADDRESS) | offset), entry, level };
+    }
+  }
+
+  /** SDM vol. 3, EPT misconfigurations. */
+  #isMisconfigured(entry: bigint, level: number): boolean {
+    if ((entry & (READ | WRITE)) === WRITE) return true;
+    if ((entry & ADDRESS) >> BigInt(this.#addressBits) !== 0n) return true;
+    if (isLeaf(entry, level)) {
+      const offset = ((1n << levelShift(level)) - 1n) & ADDRESS;
+      return !MEMORY_TYPES.includes((entry >> 3n) & 7n) || (entry & offset) !== 0n;
+    }
+    return (entry & (level >= 3 ? 0xf8n : 0x78n)) !== 0n;
+  }
+
+  #deepestCached(slot: number, address: bigint, top: number): number {
+    for (let level = 0; level <= top; ++level) if (this.#entries.has(this.#name(slot, level, address))) return level;
+    return -1;
+  }
+
+  #name(slot: number, level: number, address: bigint): string {
+    return `${slot}:${level}:${address >> levelShift(level)}`;
+  }
+}
