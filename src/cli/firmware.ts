@@ -1,6 +1,6 @@
 /** Firmware files for the commands: read with a limit, parsed, every failure one line and exit status 2. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { FirmwareError, MAX_IMAGE_BYTES, parseTdvf, type TdvfImage } from '../vmm/tdvf/index.ts';
+import { FirmwareError, MAX_IMAGE_BYTES, parseTdvf, type TdvfImage } from '../lab/firmware.ts';
 import type { Output } from './output.ts';
 
 const CHUNK_BYTES = 2 ** 20;

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { measuredByVmm, type TdvfImage, type TdvfSection } from '../../lab/firmware.ts';
 import { MEASURE_ORDERS, type Measurement, measure } from '../../lab/measure.ts';
-import { MR_EXTEND, PAGE_AUG, type TdvfImage, type TdvfSection } from '../../vmm/tdvf/index.ts';
+import { TDVF_SECTION_ATTRIBUTE } from '../../spec/tdvf.ts';
 import { loadFirmware, type ReadFile, readFileUpTo } from '../firmware.ts';
 import { type Column, Output, type Streams } from '../output.ts';
 
@@ -11,8 +12,8 @@ export interface MeasureHost {
 }
 
 const ATTRIBUTE_NAMES: readonly (readonly [bit: number, name: string])[] = [
-  [MR_EXTEND, 'MR.EXTEND'],
-  [PAGE_AUG, 'PAGE.AUG'],
+  [TDVF_SECTION_ATTRIBUTE.MR_EXTEND, 'MR.EXTEND'],
+  [TDVF_SECTION_ATTRIBUTE.PAGE_AUG, 'PAGE.AUG'],
 ];
 
 const COLUMNS: readonly Column[] = [
@@ -40,17 +41,12 @@ export function registerMeasure(program: Command, host: MeasureHost = { streams:
       const output = new Output(host.streams);
       const order = output.choose('order', options.order, MEASURE_ORDERS);
       const { tdvf } = loadFirmware(file, output, host.readFile);
-      const unknown = tdvf.sections.find(hasUnknownContents);
+      const unknown = measuredByVmm(tdvf);
       if (unknown) output.fail(`${file}: ${unknownContents(unknown, file)}`);
       const measurement = measure(tdvf.sections, { order });
       if (options.json) output.json(toJson(file, tdvf, measurement));
       else print(output, tdvf, measurement);
     });
-}
-
-/** Measured, but the VMM decides what is in it: the TD HOB, or a payload that is not in the image. */
-function hasUnknownContents(section: TdvfSection): boolean {
-  return (section.attributes & MR_EXTEND) !== 0 && section.rawDataSize === 0 && section.name !== 'TempMem';
 }
 
 function unknownContents({ index, name }: TdvfSection, file: string): string {
