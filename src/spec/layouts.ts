@@ -674,6 +674,10 @@ export const CONFIG_FLAGS = {
 /** TDCS.TD_CTLS. */
 export const TD_CTLS = {
   PENDING_VE_DISABLE: 0x1n,
+  ENUM_TOPOLOGY: 0x2n,
+  VIRT_CPUID2: 0x4n,
+  REDUCE_VE: 0x8n,
+  LOCK: 0x8000000000000000n,
 } as const;
 
 /** XFAM: the layout of XCR0 | IA32_XSS. */

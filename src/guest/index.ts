@@ -1,0 +1,11 @@
+export { acceptMemory, type AcceptTally, newTally } from './accept.ts';
+export { extendRtmr, getReport, type VpInfo, vpInfo } from './attest.ts';
+export { mapGpa, setMemoryPrivate, setMemoryShared } from './convert.ts';
+export { decodeMmio, type MmioInstruction } from './insn.ts';
+export { TdGuest } from './kernel.ts';
+export { type GuestKnobs, guestKnobs } from './knobs.ts';
+export { type GuestDevices, type MainJob, mainJobGuest } from './main-job.ts';
+export { type GuestObserver, GuestPanic } from './observer.ts';
+export { startGuest } from './start.ts';
+export { tdcall } from './tdcall.ts';
+export { tdvmcall } from './tdvmcall.ts';

@@ -1,0 +1,151 @@
+import { GPR, type GuestSoftware, type VirtualCpu } from '../platform/index.ts';
+import { statusName } from '../spec/status.ts';
+import { TDVMCALL } from '../spec/tdvmcall.ts';
+import { acceptMemory, newTally } from './accept.ts';
+import { extendRtmr, getReport, type VpInfo } from './attest.ts';
+import { setMemoryPrivate, setMemoryShared } from './convert.ts';
+import { type MemoryResource, readTdHob } from './hob.ts';
+import { TdGuest } from './kernel.ts';
+import type { GuestKnobs } from './knobs.ts';
+import { type GuestObserver, GuestPanic } from './observer.ts';
+import { startGuest } from './start.ts';
+import { tdvmcall } from './tdvmcall.ts';
+
+/** Where the VMM's devices are, as a guest would learn from ACPI. */
+export interface GuestDevices {
+  /** GPA (without the shared bit) of the test device's 32-bit register. */
+  readonly mmio: bigint;
+  /** A port that takes bytes. */
+  readonly port: number;
+  /** ACPI PM1a control port and the value that powers the TD off. */
+  readonly powerOff: { readonly port: number; readonly value: number };
+}
+
+export interface MainJob {
+  readonly knobs: GuestKnobs;
+  readonly observer: GuestObserver;
+  readonly devices: GuestDevices;
+  /** 64 bytes of report data. */
+  readonly reportData: Uint8Array;
+  /** 48 bytes to extend RTMR 2 with. */
+  readonly rtmrDigest: Uint8Array;
+}
+
+const MiB2 = 0x20_0000n;
+const PAGE = 0x1000n;
+const HYPERVISOR_LEAF = 0x4000_0000n;
+const PATTERN = 0x5ea111e5ea111e00n;
+
+/** The guest of the main job: every vCPU starts as Linux does; the first one does the work, the others halt. */
+export function mainJobGuest(job: MainJob): (cpu: VirtualCpu) => GuestSoftware {
+  const guest = new TdGuest(job.knobs, job.observer);
+  return function* run(cpu: VirtualCpu): GuestSoftware {
+    try {
+      yield* boot(guest, job, cpu);
+    } catch (reason) {
+      if (!(reason instanceof GuestPanic)) throw reason;
+      job.observer.log(`Kernel panic - not syncing: ${reason.message}`);
+      job.observer.milestone('panic', { message: reason.message });
+    }
+    for (;;) yield* tdvmcall(cpu, TDVMCALL.HLT, { R12: 0n });
+  };
+}
+
+function* boot(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
+  const hob = cpu.gpr[GPR.RCX]!;
+  const info = yield* startGuest(guest, cpu);
+  if (!info) throw new GuestPanic('not a TD');
+  if (info.vcpuIndex !== 0) return;
+  job.observer.milestone('start', { gpaWidth: info.gpaWidth, attributes: info.attributes, vcpus: info.vcpus, maxVcpus: info.maxVcpus });
+  yield* work(guest, job, cpu, info, hob);
+  yield* powerOff(job, cpu);
+}
+
+function* work(guest: TdGuest, job: MainJob, cpu: VirtualCpu, _info: VpInfo, hob: bigint): GuestSoftware {
+  const base = workArea(yield* readTdHob(cpu, hob));
+  yield* accept(job, cpu, base);
+  yield* guest.loadText(cpu, base);
+  yield* usePrivateMemory(job, cpu, base + PAGE);
+  yield* convert(guest, job, cpu, base + 2n * PAGE);
+  yield* touchDevices(guest, job, cpu);
+  yield* hypervisorCpuid(guest, job, cpu);
+  yield* attest(job, cpu, base + 4n * PAGE);
+}
+
+/** The first 2 MiB-aligned 2 MiB of unaccepted memory. */
+function workArea(memory: readonly MemoryResource[]): bigint {
+  for (const { start, length, unaccepted } of memory) {
+    const base = ((start + MiB2 - 1n) / MiB2) * MiB2;
+    if (unaccepted && base + MiB2 <= start + length) return base;
+  }
+  throw new GuestPanic('no unaccepted memory in the TD HOB');
+}
+
+function* accept(job: MainJob, cpu: VirtualCpu, base: bigint): GuestSoftware {
+  const tally = newTally();
+  if (!(yield* acceptMemory(cpu, base, base + MiB2, tally))) throw new GuestPanic(`memory acceptance failed: ${statusName(tally.lastRefusal[0])}`);
+  job.observer.milestone('accept', {
+    base,
+    accepted2M: tally.accepted[1],
+    accepted4K: tally.accepted[0],
+    refused2M: tally.refused[1],
+    refusal2M: tally.refused[1] > 0 ? statusName(tally.lastRefusal[1]) : '',
+  });
+}
+
+function* usePrivateMemory(job: MainJob, cpu: VirtualCpu, page: bigint): GuestSoftware {
+  const fresh = yield* cpu.loadBytes(page, 64);
+  const data = new Uint8Array(new BigUint64Array(8).fill(PATTERN).buffer);
+  yield* cpu.storeBytes(page, data);
+  const back = yield* cpu.loadBytes(page, 64);
+  job.observer.milestone('private-memory', { page, fresh: fresh.every((byte) => byte === 0) ? 'zeros' : 'not zeros', readBack: same(back, data) });
+}
+
+/** A private page becomes shared, carries a message to the host, and comes back as zeros. */
+function* convert(guest: TdGuest, job: MainJob, cpu: VirtualCpu, page: bigint): GuestSoftware {
+  const secret = new Uint8Array(64).fill(0xa5);
+  yield* cpu.storeBytes(page, secret);
+  const toShared = yield* setMemoryShared(guest, cpu, page, PAGE);
+  if (toShared !== 0) throw new GuestPanic('set_memory_decrypted failed');
+  const message = new TextEncoder().encode('hello from the TD');
+  yield* cpu.storeBytes(guest.pageTable.gpa(page), message);
+  const back = yield* cpu.loadBytes(guest.pageTable.gpa(page), message.length);
+  const toPrivate = yield* setMemoryPrivate(guest, cpu, page, PAGE);
+  if (toPrivate !== 0) throw new GuestPanic('set_memory_encrypted failed');
+  const after = yield* cpu.loadBytes(page, 64);
+  job.observer.milestone('convert', { page, shared: same(back, message), private: after.every((byte) => byte === 0) ? 'zeros' : 'not zeros' });
+}
+
+function* touchDevices(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
+  const { mmio, port } = job.devices;
+  guest.pageTable.share(mmio & ~(PAGE - 1n), PAGE);
+  yield* guest.mmioWrite(cpu, mmio, 4, 0x1234_5678n);
+  const value = yield* guest.mmioRead(cpu, mmio, 4);
+  job.observer.milestone('mmio', { gpa: mmio, read: value });
+  cpu.gpr[GPR.RAX] = BigInt('T'.codePointAt(0)!);
+  yield* cpu.io('out', port, 1);
+  job.observer.milestone('port', { port });
+}
+
+function* hypervisorCpuid(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
+  cpu.gpr[GPR.RAX] = HYPERVISOR_LEAF;
+  cpu.gpr[GPR.RCX] = 0n;
+  yield* cpu.cpuid();
+  job.observer.milestone('cpuid', { leaf: HYPERVISOR_LEAF, eax: cpu.gpr[GPR.RAX]!, ebx: cpu.gpr[GPR.RBX]!, ves: [...guest.veCounts.values()].reduce((a, b) => a + b, 0) });
+}
+
+function* attest(job: MainJob, cpu: VirtualCpu, buffer: bigint): GuestSoftware {
+  const errno = yield* extendRtmr(cpu, buffer, 2, job.rtmrDigest);
+  if (errno !== 0) throw new GuestPanic(`RTMR extend failed (${errno})`);
+  const report = yield* getReport(cpu, buffer, job.reportData);
+  if (typeof report === 'number') throw new GuestPanic(`TDG.MR.REPORT failed (${report})`);
+  job.observer.milestone('report', { tdreport: [...report].map((byte) => byte.toString(16).padStart(2, '0')).join('') });
+}
+
+function* powerOff(job: MainJob, cpu: VirtualCpu): GuestSoftware {
+  job.observer.milestone('power-off', {});
+  cpu.gpr[GPR.RAX] = BigInt(job.devices.powerOff.value);
+  yield* cpu.io('out', job.devices.powerOff.port, 2);
+}
+
+const same = (a: Uint8Array, b: Uint8Array): string => (a.every((byte, i) => byte === b[i]) ? 'same' : 'different');
