@@ -6,7 +6,13 @@ import { statusCode, TDX_OPERAND_BUSY, TDX_OPERAND_INVALID } from '../spec/statu
 import { tdcall } from './tdcall.ts';
 
 const errnoOf = (status: bigint): number =>
-  status === 0n ? 0 : statusCode(status) === TDX_OPERAND_INVALID ? -ENXIO : statusCode(status) === TDX_OPERAND_BUSY ? -EBUSY : -EIO;
+  status === 0n
+    ? 0
+    : statusCode(status) === TDX_OPERAND_INVALID
+      ? -ENXIO
+      : statusCode(status) === TDX_OPERAND_BUSY
+        ? -EBUSY
+        : -EIO;
 
 /** TDG.MR.RTMR.EXTEND with 48 bytes at a 64-byte aligned private page. Returns 0 or -errno as the tsm-mr interface does. */
 export function* extendRtmr(cpu: VirtualCpu, buffer: bigint, index: number, digest: Uint8Array): GuestSoftware<number> {

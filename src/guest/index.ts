@@ -1,4 +1,4 @@
-export { acceptMemory, type AcceptTally, newTally } from './accept.ts';
+export { type AcceptTally, acceptMemory, newTally } from './accept.ts';
 export { extendRtmr, getReport, type VpInfo, vpInfo } from './attest.ts';
 export { mapGpa, setMemoryPrivate, setMemoryShared } from './convert.ts';
 export { decodeMmio, type MmioInstruction } from './insn.ts';

@@ -14,7 +14,19 @@ export interface MmioInstruction {
 }
 
 const OPERAND_SIZE_PREFIX = 0x66;
-const LEGACY_PREFIXES: ReadonlySet<number> = new Set([OPERAND_SIZE_PREFIX, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]);
+const LEGACY_PREFIXES: ReadonlySet<number> = new Set([
+  OPERAND_SIZE_PREFIX,
+  0x67,
+  0xf0,
+  0xf2,
+  0xf3,
+  0x26,
+  0x2e,
+  0x36,
+  0x3e,
+  0x64,
+  0x65,
+]);
 const ESCAPE = 0x0f;
 
 interface Opcode {

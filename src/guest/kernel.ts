@@ -33,7 +33,8 @@ export class TdGuest {
   /** Installs the exception handlers on a vCPU. */
   setUpIdt(cpu: VirtualCpu): void {
     cpu.idt.set(VECTOR_NUMBER['#VE'], (frame) => handleVe(this, cpu, frame));
-    for (const vector of ['#DF', '#GP', '#PF', '#UD'] as const) cpu.idt.set(VECTOR_NUMBER[vector], (frame) => oops(vector, frame));
+    for (const vector of ['#DF', '#GP', '#PF', '#UD'] as const)
+      cpu.idt.set(VECTOR_NUMBER[vector], (frame) => oops(vector, frame));
   }
 
   /** Puts the MMIO accessors into an accepted private page. */

@@ -56,7 +56,12 @@ function* boot(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
   const info = yield* startGuest(guest, cpu);
   if (!info) throw new GuestPanic('not a TD');
   if (info.vcpuIndex !== 0) return;
-  job.observer.milestone('start', { gpaWidth: info.gpaWidth, attributes: info.attributes, vcpus: info.vcpus, maxVcpus: info.maxVcpus });
+  job.observer.milestone('start', {
+    gpaWidth: info.gpaWidth,
+    attributes: info.attributes,
+    vcpus: info.vcpus,
+    maxVcpus: info.maxVcpus,
+  });
   yield* work(guest, job, cpu, info, hob);
   yield* powerOff(job, cpu);
 }
@@ -83,7 +88,8 @@ function workArea(memory: readonly MemoryResource[]): bigint {
 
 function* accept(job: MainJob, cpu: VirtualCpu, base: bigint): GuestSoftware {
   const tally = newTally();
-  if (!(yield* acceptMemory(cpu, base, base + MiB2, tally))) throw new GuestPanic(`memory acceptance failed: ${statusName(tally.lastRefusal[0])}`);
+  if (!(yield* acceptMemory(cpu, base, base + MiB2, tally)))
+    throw new GuestPanic(`memory acceptance failed: ${statusName(tally.lastRefusal[0])}`);
   job.observer.milestone('accept', {
     base,
     accepted2M: tally.accepted[1],
@@ -98,7 +104,11 @@ function* usePrivateMemory(job: MainJob, cpu: VirtualCpu, page: bigint): GuestSo
   const data = new Uint8Array(new BigUint64Array(8).fill(PATTERN).buffer);
   yield* cpu.storeBytes(page, data);
   const back = yield* cpu.loadBytes(page, 64);
-  job.observer.milestone('private-memory', { page, fresh: fresh.every((byte) => byte === 0) ? 'zeros' : 'not zeros', readBack: same(back, data) });
+  job.observer.milestone('private-memory', {
+    page,
+    fresh: fresh.every((byte) => byte === 0) ? 'zeros' : 'not zeros',
+    readBack: same(back, data),
+  });
 }
 
 /** A private page becomes shared, carries a message to the host, and comes back as zeros. */
@@ -113,7 +123,11 @@ function* convert(guest: TdGuest, job: MainJob, cpu: VirtualCpu, page: bigint): 
   const toPrivate = yield* setMemoryPrivate(guest, cpu, page, PAGE);
   if (toPrivate !== 0) throw new GuestPanic('set_memory_encrypted failed');
   const after = yield* cpu.loadBytes(page, 64);
-  job.observer.milestone('convert', { page, shared: same(back, message), private: after.every((byte) => byte === 0) ? 'zeros' : 'not zeros' });
+  job.observer.milestone('convert', {
+    page,
+    shared: same(back, message),
+    private: after.every((byte) => byte === 0) ? 'zeros' : 'not zeros',
+  });
 }
 
 function* touchDevices(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
@@ -131,7 +145,12 @@ function* hypervisorCpuid(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestS
   cpu.gpr[GPR.RAX] = HYPERVISOR_LEAF;
   cpu.gpr[GPR.RCX] = 0n;
   yield* cpu.cpuid();
-  job.observer.milestone('cpuid', { leaf: HYPERVISOR_LEAF, eax: cpu.gpr[GPR.RAX]!, ebx: cpu.gpr[GPR.RBX]!, ves: [...guest.veCounts.values()].reduce((a, b) => a + b, 0) });
+  job.observer.milestone('cpuid', {
+    leaf: HYPERVISOR_LEAF,
+    eax: cpu.gpr[GPR.RAX]!,
+    ebx: cpu.gpr[GPR.RBX]!,
+    ves: [...guest.veCounts.values()].reduce((a, b) => a + b, 0),
+  });
 }
 
 function* attest(job: MainJob, cpu: VirtualCpu, buffer: bigint): GuestSoftware {

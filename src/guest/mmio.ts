@@ -1,5 +1,5 @@
 import { GPR, type GuestSoftware, type InterruptFrame, type VirtualCpu } from '../platform/index.ts';
-import { EINVAL, EFAULT, EIO } from '../spec/errno.ts';
+import { EFAULT, EINVAL, EIO } from '../spec/errno.ts';
 import { TDVMCALL } from '../spec/tdvmcall.ts';
 import { decodeMmio, type MmioInstruction } from './insn.ts';
 import type { TdGuest } from './kernel.ts';
@@ -13,7 +13,13 @@ const PAGE = 4096n;
  * #VE by an EPT violation on a shared GPA, in the kernel: the host cannot read the guest's code, so the guest decodes the instruction and asks
  * for the access (arch/x86/coco/tdx, handle_mmio). Returns the decoded length, or a negative errno. `saved` are the interrupted registers.
  */
-export function* handleMmio(guest: TdGuest, cpu: VirtualCpu, frame: InterruptFrame, saved: BigUint64Array, ve: VeInfo): GuestSoftware<number> {
+export function* handleMmio(
+  guest: TdGuest,
+  cpu: VirtualCpu,
+  frame: InterruptFrame,
+  saved: BigUint64Array,
+  ve: VeInfo,
+): GuestSoftware<number> {
   if (frame.cpl !== 0) return -EFAULT;
   const code = yield* guest.fetch(cpu, frame.rip, MAX_INSTRUCTION);
   const instruction = decodeMmio(code);
@@ -24,7 +30,12 @@ export function* handleMmio(guest: TdGuest, cpu: VirtualCpu, frame: InterruptFra
   if (ve.gla / PAGE !== (ve.gla + BigInt(instruction.size) - 1n) / PAGE) return -EFAULT;
   const write = instruction.kind === 'write' || instruction.kind === 'write-imm';
   const data = write ? sourceOf(instruction, saved) : 0n;
-  const status = yield* tdvmcall(cpu, TDVMCALL.MMIO, { R12: BigInt(instruction.size), R13: write ? 1n : 0n, R14: ve.gpa, R15: data });
+  const status = yield* tdvmcall(cpu, TDVMCALL.MMIO, {
+    R12: BigInt(instruction.size),
+    R13: write ? 1n : 0n,
+    R14: ve.gpa,
+    R15: data,
+  });
   if (status !== 0n) return -EIO;
   if (!write) assign(instruction, saved, cpu.gpr[GPR.R11]!);
   return instruction.length;

@@ -12,7 +12,13 @@ const sizeOf = (qualification: bigint): number => Number(qualification & 7n) + 1
 const portOf = (qualification: bigint): bigint => (qualification >> 16n) & 0xffffn;
 
 /** #VE by IN or OUT: one TDVMCALL<Instruction.IO>; string I/O fails. */
-export function* handleIo(guest: TdGuest, cpu: VirtualCpu, _frame: InterruptFrame, saved: BigUint64Array, ve: VeInfo): GuestSoftware<number> {
+export function* handleIo(
+  guest: TdGuest,
+  cpu: VirtualCpu,
+  _frame: InterruptFrame,
+  saved: BigUint64Array,
+  ve: VeInfo,
+): GuestSoftware<number> {
   const { qualification } = ve;
   if (isString(qualification)) return -EIO;
   const size = sizeOf(qualification);

@@ -34,7 +34,9 @@ function* identity(cpu: VirtualCpu): GuestSoftware<string> {
   cpu.gpr[GPR.RCX] = 0n;
   yield* cpu.cpuid();
   const words = [cpu.gpr[GPR.RBX]!, cpu.gpr[GPR.RDX]!, cpu.gpr[GPR.RCX]!];
-  return words.flatMap((word) => [0n, 8n, 16n, 24n].map((shift) => String.fromCharCode(Number((word >> shift) & 0xffn)))).join('');
+  return words
+    .flatMap((word) => [0n, 8n, 16n, 24n].map((shift) => String.fromCharCode(Number((word >> shift) & 0xffn))))
+    .join('');
 }
 
 /** disable_sept_ve(): a host that could raise #VE at will on private pages could attack the guest's entry code. */
@@ -68,6 +70,15 @@ export function* fatalError(cpu: VirtualCpu, message: string): GuestSoftware {
   const bytes = new Uint8Array(64);
   bytes.set(new TextEncoder().encode(message).subarray(0, 64));
   const words = new BigUint64Array(bytes.buffer);
-  const [R14, R15, RBX, RDI, RSI, R8, R9, RDX] = words as unknown as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
+  const [R14, R15, RBX, RDI, RSI, R8, R9, RDX] = words as unknown as [
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+  ];
   for (;;) yield* tdvmcall(cpu, TDVMCALL.REPORT_FATAL_ERROR, { R12: 0n, R14, R15, RBX, RDI, RSI, R8, R9, RDX });
 }

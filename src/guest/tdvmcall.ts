@@ -7,7 +7,17 @@ import { mustTdcall, type Registers } from './tdcall.ts';
 export function* tdvmcall(cpu: VirtualCpu, subFunction: bigint, registers: Registers = {}): GuestSoftware<bigint> {
   yield* mustTdcall(cpu, TDG.VP_VMCALL, {
     RCX: TDVMCALL_EXPOSE_REGS_MASK,
-    RDX: 0n, RBX: 0n, RSI: 0n, RDI: 0n, R8: 0n, R9: 0n, R10: 0n, R12: 0n, R13: 0n, R14: 0n, R15: 0n,
+    RDX: 0n,
+    RBX: 0n,
+    RSI: 0n,
+    RDI: 0n,
+    R8: 0n,
+    R9: 0n,
+    R10: 0n,
+    R12: 0n,
+    R13: 0n,
+    R14: 0n,
+    R15: 0n,
     ...registers,
     R11: subFunction,
   });

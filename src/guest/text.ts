@@ -2,8 +2,18 @@
 export type AccessSize = 1 | 2 | 4 | 8;
 
 /** `mov [rdi], reg` and `mov reg, [rdi]` with AL, AX, EAX or RAX (writeb … readq of arch/x86/include/asm/io.h). */
-const WRITE: Readonly<Record<AccessSize, readonly number[]>> = { 1: [0x88, 0x07], 2: [0x66, 0x89, 0x07], 4: [0x89, 0x07], 8: [0x48, 0x89, 0x07] };
-const READ: Readonly<Record<AccessSize, readonly number[]>> = { 1: [0x8a, 0x07], 2: [0x66, 0x8b, 0x07], 4: [0x8b, 0x07], 8: [0x48, 0x8b, 0x07] };
+const WRITE: Readonly<Record<AccessSize, readonly number[]>> = {
+  1: [0x88, 0x07],
+  2: [0x66, 0x89, 0x07],
+  4: [0x89, 0x07],
+  8: [0x48, 0x89, 0x07],
+};
+const READ: Readonly<Record<AccessSize, readonly number[]>> = {
+  1: [0x8a, 0x07],
+  2: [0x66, 0x8b, 0x07],
+  4: [0x8b, 0x07],
+  8: [0x48, 0x8b, 0x07],
+};
 const SLOT_BYTES = 16;
 const INT3 = 0xcc;
 const SIZES: readonly AccessSize[] = [1, 2, 4, 8];

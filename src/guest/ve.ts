@@ -21,14 +21,26 @@ export interface VeInfo {
 }
 
 /** One reason's handler: the number of bytes to advance RIP, or a negative errno (VE fault). */
-type VeHandler = (guest: TdGuest, cpu: VirtualCpu, frame: InterruptFrame, saved: BigUint64Array, ve: VeInfo) => GuestSoftware<number>;
+type VeHandler = (
+  guest: TdGuest,
+  cpu: VirtualCpu,
+  frame: InterruptFrame,
+  saved: BigUint64Array,
+  ve: VeInfo,
+) => GuestSoftware<number>;
 
 const HYPERVISOR_CPUID_FIRST = 0x4000_0000n;
 const HYPERVISOR_CPUID_LAST = 0x4fff_ffffn;
 const INTERRUPT_FLAG = 1n << 9n;
 const LOW32 = 0xffff_ffffn;
 
-function* handleHlt(guest: TdGuest, cpu: VirtualCpu, frame: InterruptFrame, _saved: BigUint64Array, ve: VeInfo): GuestSoftware<number> {
+function* handleHlt(
+  guest: TdGuest,
+  cpu: VirtualCpu,
+  frame: InterruptFrame,
+  _saved: BigUint64Array,
+  ve: VeInfo,
+): GuestSoftware<number> {
   if ((frame.rflags & INTERRUPT_FLAG) !== 0n) {
     guest.warn('HLT instruction emulation cannot ensure interrupts are off');
     return -EIO;
@@ -36,7 +48,13 @@ function* handleHlt(guest: TdGuest, cpu: VirtualCpu, frame: InterruptFrame, _sav
   return (yield* tdvmcall(cpu, TDVMCALL.HLT, { R12: 1n })) === 0n ? ve.instructionLength : -EIO;
 }
 
-function* handleCpuid(_guest: TdGuest, cpu: VirtualCpu, _frame: InterruptFrame, saved: BigUint64Array, ve: VeInfo): GuestSoftware<number> {
+function* handleCpuid(
+  _guest: TdGuest,
+  cpu: VirtualCpu,
+  _frame: InterruptFrame,
+  saved: BigUint64Array,
+  ve: VeInfo,
+): GuestSoftware<number> {
   const leaf = saved[GPR.RAX]!;
   let out = [0n, 0n, 0n, 0n];
   if (leaf >= HYPERVISOR_CPUID_FIRST && leaf <= HYPERVISOR_CPUID_LAST) {
@@ -47,7 +65,13 @@ function* handleCpuid(_guest: TdGuest, cpu: VirtualCpu, _frame: InterruptFrame, 
   return ve.instructionLength;
 }
 
-function* handleRdmsr(_guest: TdGuest, cpu: VirtualCpu, _frame: InterruptFrame, saved: BigUint64Array, ve: VeInfo): GuestSoftware<number> {
+function* handleRdmsr(
+  _guest: TdGuest,
+  cpu: VirtualCpu,
+  _frame: InterruptFrame,
+  saved: BigUint64Array,
+  ve: VeInfo,
+): GuestSoftware<number> {
   if ((yield* tdvmcall(cpu, TDVMCALL.RDMSR, { R12: saved[GPR.RCX]! & LOW32 })) !== 0n) return -EIO;
   const value = cpu.gpr[GPR.R11]!;
   saved[GPR.RAX] = value & LOW32;
@@ -55,18 +79,38 @@ function* handleRdmsr(_guest: TdGuest, cpu: VirtualCpu, _frame: InterruptFrame, 
   return ve.instructionLength;
 }
 
-function* handleWrmsr(_guest: TdGuest, cpu: VirtualCpu, _frame: InterruptFrame, saved: BigUint64Array, ve: VeInfo): GuestSoftware<number> {
+function* handleWrmsr(
+  _guest: TdGuest,
+  cpu: VirtualCpu,
+  _frame: InterruptFrame,
+  saved: BigUint64Array,
+  ve: VeInfo,
+): GuestSoftware<number> {
   const value = (saved[GPR.RAX]! & LOW32) | (saved[GPR.RDX]! << 32n);
-  return (yield* tdvmcall(cpu, TDVMCALL.WRMSR, { R12: saved[GPR.RCX]! & LOW32, R13: value })) === 0n ? ve.instructionLength : -EIO;
+  return (yield* tdvmcall(cpu, TDVMCALL.WRMSR, { R12: saved[GPR.RCX]! & LOW32, R13: value })) === 0n
+    ? ve.instructionLength
+    : -EIO;
 }
 
-function* handleEptViolation(guest: TdGuest, cpu: VirtualCpu, frame: InterruptFrame, saved: BigUint64Array, ve: VeInfo): GuestSoftware<number> {
+function* handleEptViolation(
+  guest: TdGuest,
+  cpu: VirtualCpu,
+  frame: InterruptFrame,
+  saved: BigUint64Array,
+  ve: VeInfo,
+): GuestSoftware<number> {
   if ((ve.gpa & guest.sharedMask) === 0n) throw new GuestPanic('Unexpected EPT-violation on private memory.');
   return yield* handleMmio(guest, cpu, frame, saved, ve);
 }
 
 /** WBINVD has no handler upstream: the calling code is the bug (requirement S3-18). The knob holds the alternatives that were discussed. */
-function* handleWbinvd(guest: TdGuest, cpu: VirtualCpu, _frame: InterruptFrame, _saved: BigUint64Array, ve: VeInfo): GuestSoftware<number> {
+function* handleWbinvd(
+  guest: TdGuest,
+  cpu: VirtualCpu,
+  _frame: InterruptFrame,
+  _saved: BigUint64Array,
+  ve: VeInfo,
+): GuestSoftware<number> {
   const policy = guest.knobs['guest.wbinvd'];
   if (policy === 'tdvmcall') return (yield* tdvmcall(cpu, TDVMCALL.WBINVD, { R12: 0n })) === 0n ? ve.instructionLength : -EIO;
   guest.warn(`Unexpected #VE: ${ve.reason}`);

@@ -1,5 +1,15 @@
 /** What an event is; exporters choose tracks and colours by it. */
-export type EventKind = 'phase' | 'seamcall' | 'tdcall' | 'td-run' | 'ioctl' | 'ipi' | 'instruction' | 'memory' | 'exception' | 'log';
+export type EventKind =
+  | 'phase'
+  | 'seamcall'
+  | 'tdcall'
+  | 'td-run'
+  | 'ioctl'
+  | 'ipi'
+  | 'instruction'
+  | 'memory'
+  | 'exception'
+  | 'log';
 
 /** One thing that happened, with virtual times in nanoseconds. Ids count from 1; 0 means "before power-on". */
 export interface MachineEvent {

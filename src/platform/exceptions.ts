@@ -1,7 +1,10 @@
 /** Hardware exceptions as the simulated software meets them (DESIGN.md §5). They are thrown into the software that runs on the LP. */
 export type Vector = '#UD' | '#GP' | '#PF' | '#MC' | '#VE' | '#DF';
 
-export const VECTOR_NUMBER = { '#UD': 6, '#DF': 8, '#GP': 13, '#PF': 14, '#MC': 18, '#VE': 20 } as const satisfies Record<Vector, number>;
+export const VECTOR_NUMBER = { '#UD': 6, '#DF': 8, '#GP': 13, '#PF': 14, '#MC': 18, '#VE': 20 } as const satisfies Record<
+  Vector,
+  number
+>;
 
 /** Not an Error: it belongs to the simulated machine, and a JavaScript stack would say nothing about it. */
 export class HardwareException {

@@ -1,7 +1,7 @@
 export { COST } from './costs.ts';
 export { Dma, type DmaResult } from './dma.ts';
-export { EventLog, type EventKind, type MachineEvent } from './events.ts';
-export { HardwareException, MachineCheck, PageFault, type Vector, VECTOR_NUMBER } from './exceptions.ts';
+export { type EventKind, EventLog, type MachineEvent } from './events.ts';
+export { HardwareException, MachineCheck, PageFault, VECTOR_NUMBER, type Vector } from './exceptions.ts';
 export { platformKnobs } from './knobs.ts';
 export { GPR, LogicalProcessor, type LpMode } from './logical-processor.ts';
 export { contains, type DramRange, endOf, type MemoryMap, overlaps, type Range, referenceMap, smallMap } from './memory-map.ts';
@@ -11,6 +11,17 @@ export { RandomStream } from './random.ts';
 export { ReportOperation, type ReportRequest, type SeamIdentity } from './report.ts';
 export { Scheduler, type Task } from './scheduler.ts';
 export { SeamPort, type SeamSoftware } from './seam.ts';
-export type { SysInfoTable } from './sys-info.ts';
 export { Completion, type Point, type Software, type Step, type Wait } from './software.ts';
-export { type GuestHandler, type InterruptFrame, type GuestSoftware, type GuestStep, type InjectedEvent, type TdVmcs, type VcpuState, VirtualCpu, type VmExit, Vmx } from './virtual-cpu.ts';
+export type { SysInfoTable } from './sys-info.ts';
+export {
+  type GuestHandler,
+  type GuestSoftware,
+  type GuestStep,
+  type InjectedEvent,
+  type InterruptFrame,
+  type TdVmcs,
+  type VcpuState,
+  VirtualCpu,
+  type VmExit,
+  Vmx,
+} from './virtual-cpu.ts';

@@ -1,9 +1,13 @@
-import { assumed, integer, type KnobValues, onOff, oneOf } from '../spec/knob.ts';
+import { assumed, integer, type KnobValues, oneOf, onOff } from '../spec/knob.ts';
 
 /** What the hardware and the BIOS leave open. */
 export const platformKnobs = {
   'cpu.model': oneOf(['SPR', 'EMR', 'GNR'], 'Server part; decides the partial-write erratum and CPUID(1).EAX.', ['S4-06']),
-  'cpu.erratum.pwMce': oneOf(['by-model', 'on', 'off'], 'Partial writes from outside a TD poison private lines (X86_BUG_TDX_PW_MCE).', ['S4-01', 'S4-03']),
+  'cpu.erratum.pwMce': oneOf(
+    ['by-model', 'on', 'off'],
+    'Partial writes from outside a TD poison private lines (X86_BUG_TDX_PW_MCE).',
+    ['S4-01', 'S4-03'],
+  ),
   'hw.tdBit': onOff('on', 'Each line has a TD-owner bit that reads check.', ['S0-05', 'S0-08']),
   'hw.integrity': oneOf(['Ci', 'Li', 'none'], 'Ci: MAC and TD bit; Li: TD bit alone; none: no MAC (what-if).', ['S0-09']),
   'hw.sharedIntegrity': oneOf(['off', 'on'], 'Shared MKTME KeyIDs other than 0 have a MAC (Ci).', ['S0-07', 'S0-39']),

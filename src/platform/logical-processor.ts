@@ -7,8 +7,22 @@ import type { Software } from './software.ts';
 
 /** Register numbers in instruction encoding order, as TDVMCALL masks count them. */
 export const GPR = {
-  RAX: 0, RCX: 1, RDX: 2, RBX: 3, RSP: 4, RBP: 5, RSI: 6, RDI: 7,
-  R8: 8, R9: 9, R10: 10, R11: 11, R12: 12, R13: 13, R14: 14, R15: 15,
+  RAX: 0,
+  RCX: 1,
+  RDX: 2,
+  RBX: 3,
+  RSP: 4,
+  RBP: 5,
+  RSI: 6,
+  RDI: 7,
+  R8: 8,
+  R9: 9,
+  R10: 10,
+  R11: 11,
+  R12: 12,
+  R13: 13,
+  R14: 14,
+  R15: 15,
 } as const;
 
 /** What runs on the LP: host software, the SEAM (P-SEAMLDR or TDX module), or a TD. */
@@ -253,7 +267,8 @@ export class LogicalProcessor {
     if (keyId >= this.platform.firstPrivateKeyId && this.mode !== 'seam') {
       throw new PageFault(pa, true, `private KeyID ${keyId} outside SEAM`);
     }
-    if (this.mode !== 'seam' && this.platform.seam.covers(pa)) throw new HardwareException('#GP', `0x${pa.toString(16)} is inside SEAMRR`);
+    if (this.mode !== 'seam' && this.platform.seam.covers(pa))
+      throw new HardwareException('#GP', `0x${pa.toString(16)} is inside SEAMRR`);
   }
 
   #checkAligned(pa: number): void {

@@ -38,7 +38,7 @@ export const referenceMap: MemoryMap = {
     { base: 48 * GiB + 64 * MiB, size: 18 * GiB - 64 * MiB, node: 1 },
   ],
   cmrs: [
-    { base: MiB, size: 1911 * MiB, },
+    { base: MiB, size: 1911 * MiB },
     { base: 4 * GiB, size: 30 * GiB },
     { base: 34 * GiB, size: 14 * GiB },
     { base: 48 * GiB + 64 * MiB, size: 18 * GiB - 64 * MiB },

@@ -21,8 +21,13 @@ export const definePlatformMsrs = (platform: Platform): void => {
   const algorithms = TME_XTS_128 | TME_XTS_256 | integrity;
   msrs.constant(MSR.IA32_MKTME_KEYID_PARTITIONING, BigInt(platform.sharedKeyIds) | (privateKeyIds << 32n));
   msrs.constant(MSR.IA32_TME_CAPABILITY, algorithms | (keyIdBits << 32n) | (((1n << keyIdBits) - 1n) << 36n));
-  msrs.constant(MSR.IA32_TME_ACTIVATE, TME_LOCK | TME_ENABLE | (keyIdBits << 32n) | ((keyIdBits - 4n) << 36n) | (algorithms << 48n));
-  msrs.define(MSR.IA32_SEAMRR_PHYS_BASE, { read: () => (platform.seam.range ? BigInt(platform.seam.range.base) | SEAMRR_CONFIGURED : 0n) });
+  msrs.constant(
+    MSR.IA32_TME_ACTIVATE,
+    TME_LOCK | TME_ENABLE | (keyIdBits << 32n) | ((keyIdBits - 4n) << 36n) | (algorithms << 48n),
+  );
+  msrs.define(MSR.IA32_SEAMRR_PHYS_BASE, {
+    read: () => (platform.seam.range ? BigInt(platform.seam.range.base) | SEAMRR_CONFIGURED : 0n),
+  });
   msrs.define(MSR.IA32_SEAMRR_PHYS_MASK, {
     read: () => (platform.seam.range ? seamrrMask(platform.seam.range.size) | SEAMRR_LOCK | SEAMRR_VALID : 0n),
   });

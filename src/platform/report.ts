@@ -27,7 +27,12 @@ export interface ReportRequest {
 
 /** Bits of TEE_TCB_INFO.VALID: which fields are present (assumed: SVN, MRSEAM, MRSIGNERSEAM, ATTRIBUTES). */
 const TCB_INFO_VALID = 0x301ffn;
-const UNMEASURED: SeamIdentity = { mrSeam: new Uint8Array(48), mrSignerSeam: new Uint8Array(48), attributes: 0n, svn: new Uint8Array(16) };
+const UNMEASURED: SeamIdentity = {
+  mrSeam: new Uint8Array(48),
+  mrSignerSeam: new Uint8Array(48),
+  attributes: 0n,
+  svn: new Uint8Array(16),
+};
 
 /**
  * The CPU's report operation (SEAMOPS leaf SEAMREPORT): it signs with an HMAC-SHA-256 key that never leaves this platform, so that

@@ -67,7 +67,10 @@ export class Scheduler {
     for (;;) {
       if (tasks.length > 0 && tasks.every((task) => task.state !== 'ready')) return true;
       const context = this.#choose();
-      if (!context) return tasks.length === 0 ? this.#contexts.every((c) => c.threads.length === 0) : tasks.every((task) => task.state !== 'ready');
+      if (!context)
+        return tasks.length === 0
+          ? this.#contexts.every((c) => c.threads.length === 0)
+          : tasks.every((task) => task.state !== 'ready');
       this.#step(context);
     }
   }
@@ -92,7 +95,11 @@ export class Scheduler {
     const { lp } = context;
     if (lp.mode === 'root' && lp.pendingInterrupts.length > 0) {
       const handler = lp.pendingInterrupts.shift()!;
-      context.handlers.push({ task: { name: 'interrupt', lp, state: 'ready', outcome: undefined }, software: handler(), wait: null });
+      context.handlers.push({
+        task: { name: 'interrupt', lp, state: 'ready', outcome: undefined },
+        software: handler(),
+        wait: null,
+      });
     }
     const running = context.handlers.at(-1) ?? this.#nextThread(context);
     if (!running) return;

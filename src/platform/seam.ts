@@ -70,7 +70,11 @@ export class SeamPort {
   *#unbreakableShutdown(lp: LogicalProcessor, cause: MachineCheck): Software {
     this.shutdownBy = cause;
     this.lostLp = lp;
-    lp.beginEvent('exception', '#MC in SEAM root', { pa: `0x${cause.pa.toString(16)}`, keyId: cause.keyId, check: cause.fault.check });
+    lp.beginEvent('exception', '#MC in SEAM root', {
+      pa: `0x${cause.pa.toString(16)}`,
+      keyId: cause.keyId,
+      check: cause.fault.check,
+    });
     lp.stopped = 'unbreakable-shutdown';
     yield { what: 'unbreakable shutdown', ready: () => false };
   }

@@ -74,7 +74,14 @@ const PRIVATE_SLOT = 0;
 const SHARED_SLOT = 1;
 
 const vmExit = (reason: number, fields: Partial<VmExit> = {}): VmExit => ({
-  reason, qualification: 0n, gpa: 0n, gla: 0n, instructionLength: 0, instructionInfo: 0, interruptionInfo: 0, ...fields,
+  reason,
+  qualification: 0n,
+  gpa: 0n,
+  gla: 0n,
+  instructionLength: 0,
+  instructionInfo: 0,
+  interruptionInfo: 0,
+  ...fields,
 });
 
 /**
