@@ -21,6 +21,8 @@ export interface MemoryMap {
   readonly cmrs: readonly Range[];
   /** SEAM range: P-SEAMLDR and the TDX module, reachable in SEAM mode alone. */
   readonly seamrr: Range;
+  /** System management range (TSEG): BIOS's own, locked. */
+  readonly smrr: Range;
 }
 
 /** The reference machine: 64 GiB in two nodes, with the 2..4 GiB hole, firmware-reserved holes and SEAMRR below 2 GiB. */
@@ -44,6 +46,7 @@ export const referenceMap: MemoryMap = {
     { base: 48 * GiB + 64 * MiB, size: 18 * GiB - 64 * MiB },
   ],
   seamrr: { base: 1920 * MiB, size: 64 * MiB },
+  smrr: { base: 1984 * MiB, size: 8 * MiB },
 };
 
 /** A machine small enough for property tests: 2 GiB on each of two nodes. */
@@ -62,6 +65,7 @@ export const smallMap: MemoryMap = {
     { base: 4 * GiB, size: 2 * GiB },
   ],
   seamrr: { base: 1920 * MiB, size: 64 * MiB },
+  smrr: { base: 1984 * MiB, size: 8 * MiB },
 };
 
 export const endOf = (range: Range): number => range.base + range.size;
