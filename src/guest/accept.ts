@@ -1,4 +1,4 @@
-import type { GuestSoftware, VirtualCpu } from '../platform/index.ts';
+import type { GuestCpu, GuestSoftware } from '../platform/guest-cpu.ts';
 import { TDG } from '../spec/leaves.ts';
 import { tdcall } from './tdcall.ts';
 
@@ -16,7 +16,7 @@ export interface AcceptTally {
 export const newTally = (): AcceptTally => ({ accepted: [0, 0, 0], refused: [0, 0, 0], lastRefusal: [0n, 0n, 0n] });
 
 /** tdx_accept_memory(): per step 1 GiB, 2 MiB, 4 KiB as alignment and length allow. False: a 4 KiB page was refused; the state of the rest is unknown. */
-export function* acceptMemory(cpu: VirtualCpu, start: bigint, end: bigint, tally = newTally()): GuestSoftware<boolean> {
+export function* acceptMemory(cpu: GuestCpu, start: bigint, end: bigint, tally = newTally()): GuestSoftware<boolean> {
   for (let gpa = start; gpa < end; ) {
     const bytes = yield* acceptPage(cpu, gpa, end - gpa, tally);
     if (bytes === 0n) return false;
@@ -26,7 +26,7 @@ export function* acceptMemory(cpu: VirtualCpu, start: bigint, end: bigint, tally
 }
 
 /** Bytes accepted at `gpa`, 0 if none. */
-function* acceptPage(cpu: VirtualCpu, gpa: bigint, length: bigint, tally: AcceptTally): GuestSoftware<bigint> {
+function* acceptPage(cpu: GuestCpu, gpa: bigint, length: bigint, tally: AcceptTally): GuestSoftware<bigint> {
   for (let level = 2; level >= 0; level--) {
     const bytes = LEVEL_BYTES[level]!;
     if (gpa % bytes !== 0n || length < bytes) continue;

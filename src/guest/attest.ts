@@ -1,4 +1,4 @@
-import { GPR, type GuestSoftware, type VirtualCpu } from '../platform/index.ts';
+import { GPR, type GuestCpu, type GuestSoftware } from '../platform/guest-cpu.ts';
 import { EBUSY, EIO, ENXIO } from '../spec/errno.ts';
 import { TDREPORT_STRUCT } from '../spec/layouts.ts';
 import { TDG } from '../spec/leaves.ts';
@@ -15,13 +15,13 @@ const errnoOf = (status: bigint): number =>
         : -EIO;
 
 /** TDG.MR.RTMR.EXTEND with 48 bytes at a 64-byte aligned private page. Returns 0 or -errno as the tsm-mr interface does. */
-export function* extendRtmr(cpu: VirtualCpu, buffer: bigint, index: number, digest: Uint8Array): GuestSoftware<number> {
+export function* extendRtmr(cpu: GuestCpu, buffer: bigint, index: number, digest: Uint8Array): GuestSoftware<number> {
   yield* cpu.storeBytes(buffer, digest);
   return errnoOf(yield* tdcall(cpu, TDG.MR_RTMR_EXTEND, { RCX: buffer, RDX: BigInt(index) }));
 }
 
 /** TDX_CMD_GET_REPORT0: TDREPORT for 64 bytes of report data, or a negative errno. `buffer` is a private page of its own. */
-export function* getReport(cpu: VirtualCpu, buffer: bigint, reportData: Uint8Array): GuestSoftware<Uint8Array | number> {
+export function* getReport(cpu: GuestCpu, buffer: bigint, reportData: Uint8Array): GuestSoftware<Uint8Array | number> {
   const dataGpa = buffer + BigInt(TDREPORT_STRUCT.SIZE);
   yield* cpu.storeBytes(dataGpa, reportData);
   const errno = errnoOf(yield* tdcall(cpu, TDG.MR_REPORT, { RCX: buffer, RDX: dataGpa, R8: 0n }));
@@ -38,7 +38,7 @@ export interface VpInfo {
   readonly vcpuIndex: number;
 }
 
-export function* vpInfo(cpu: VirtualCpu): GuestSoftware<VpInfo | bigint> {
+export function* vpInfo(cpu: GuestCpu): GuestSoftware<VpInfo | bigint> {
   const status = yield* tdcall(cpu, TDG.VP_INFO);
   if (status !== 0n) return status;
   const { gpr } = cpu;

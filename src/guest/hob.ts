@@ -1,4 +1,4 @@
-import type { GuestSoftware, VirtualCpu } from '../platform/index.ts';
+import type { GuestCpu, GuestSoftware } from '../platform/guest-cpu.ts';
 import { EFI_HOB_GENERIC_HEADER, EFI_HOB_RESOURCE_DESCRIPTOR, HOB_RESOURCE, HOB_TYPE } from '../spec/tdvf.ts';
 import { GuestPanic } from './observer.ts';
 
@@ -11,7 +11,7 @@ export interface MemoryResource {
 const MAX_HOBS = 256;
 
 /** Reads the TD HOB that the VMM placed at `address`: the memory that the TD was given. The VMM is not trusted: lengths are checked. */
-export function* readTdHob(cpu: VirtualCpu, address: bigint): GuestSoftware<MemoryResource[]> {
+export function* readTdHob(cpu: GuestCpu, address: bigint): GuestSoftware<MemoryResource[]> {
   const memory: MemoryResource[] = [];
   let at = address;
   for (let count = 0; count < MAX_HOBS; count++) {

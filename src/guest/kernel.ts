@@ -1,4 +1,4 @@
-import { GPR, type GuestSoftware, type InterruptFrame, VECTOR_NUMBER, type VirtualCpu } from '../platform/index.ts';
+import { GPR, type GuestCpu, type GuestSoftware, type InterruptFrame, VECTOR_NUMBER } from '../platform/guest-cpu.ts';
 import { EINVAL } from '../spec/errno.ts';
 import type { GuestKnobs } from './knobs.ts';
 import { type GuestObserver, GuestPanic } from './observer.ts';
@@ -31,44 +31,43 @@ export class TdGuest {
   }
 
   /** Installs the exception handlers on a vCPU. */
-  setUpIdt(cpu: VirtualCpu): void {
+  setUpIdt(cpu: GuestCpu): void {
     cpu.idt.set(VECTOR_NUMBER['#VE'], (frame) => handleVe(this, cpu, frame));
     for (const vector of ['#DF', '#GP', '#PF', '#UD'] as const)
       cpu.idt.set(VECTOR_NUMBER[vector], (frame) => oops(vector, frame));
   }
 
   /** Puts the MMIO accessors into an accepted private page. */
-  *loadText(cpu: VirtualCpu, page: bigint): GuestSoftware {
+  *loadText(cpu: GuestCpu, page: bigint): GuestSoftware {
     yield* cpu.storeBytes(page, accessorText());
     this.#text = page;
   }
 
   /** Instruction bytes at a linear address of the direct map (copy_from_kernel_nofault of the #VE handler). */
-  fetch(cpu: VirtualCpu, rip: bigint, length: number): GuestSoftware<Uint8Array> {
+  fetch(cpu: GuestCpu, rip: bigint, length: number): GuestSoftware<Uint8Array> {
     return cpu.loadBytes(rip - DirectMap.BASE, length);
   }
 
   /** readb … readq: one MOV through the direct map; what comes back is in the register that the instruction names. */
-  *mmioRead(cpu: VirtualCpu, gpa: bigint, size: AccessSize): GuestSoftware<bigint> {
+  *mmioRead(cpu: GuestCpu, gpa: bigint, size: AccessSize): GuestSoftware<bigint> {
     const gla = this.#enter(cpu, false, size, gpa);
-    if (yield* cpu.load(this.pageTable.gpa(gpa), size, gla)) {
-      cpu.gpr[GPR.RAX] = BigInt.asUintN(8 * size, cpu.lp.platform.core.mailbox.u64[0]!);
+    const bytes = yield* cpu.load(this.pageTable.gpa(gpa), size, gla);
+    if (bytes) {
+      cpu.gpr[GPR.RAX] = littleEndian(bytes);
       cpu.state.rip += BigInt(accessorLength(false, size));
     }
     return BigInt.asUintN(8 * size, cpu.gpr[GPR.RAX]!);
   }
 
-  *mmioWrite(cpu: VirtualCpu, gpa: bigint, size: AccessSize, value: bigint): GuestSoftware {
+  *mmioWrite(cpu: GuestCpu, gpa: bigint, size: AccessSize, value: bigint): GuestSoftware {
     const gla = this.#enter(cpu, true, size, gpa);
     cpu.gpr[GPR.RAX] = value;
-    const fill = (): void => {
-      cpu.lp.platform.core.mailbox.u64[0] = value;
-    };
-    if (yield* cpu.store(this.pageTable.gpa(gpa), size, fill, gla)) cpu.state.rip += BigInt(accessorLength(true, size));
+    const bytes = new Uint8Array(new BigUint64Array([value]).buffer, 0, size);
+    if (yield* cpu.store(this.pageTable.gpa(gpa), bytes, gla)) cpu.state.rip += BigInt(accessorLength(true, size));
   }
 
   /** Calls an accessor: RIP at its instruction, RDI = linear address. */
-  #enter(cpu: VirtualCpu, write: boolean, size: AccessSize, gpa: bigint): bigint {
+  #enter(cpu: GuestCpu, write: boolean, size: AccessSize, gpa: bigint): bigint {
     const gla = this.pageTable.gla(gpa);
     cpu.gpr[GPR.RDI] = gla;
     cpu.state.rip = this.pageTable.gla(this.#text + accessorOffset(write, size));
@@ -104,3 +103,5 @@ export class TdGuest {
 function* oops(vector: string, frame: InterruptFrame): GuestSoftware {
   throw new GuestPanic(`${vector} at RIP 0x${frame.rip.toString(16)}`);
 }
+
+const littleEndian = (bytes: Uint8Array): bigint => bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);

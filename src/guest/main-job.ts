@@ -1,4 +1,4 @@
-import { GPR, type GuestSoftware, type VirtualCpu } from '../platform/index.ts';
+import { GPR, type GuestCpu, type GuestSoftware } from '../platform/guest-cpu.ts';
 import { statusName } from '../spec/status.ts';
 import { TDVMCALL } from '../spec/tdvmcall.ts';
 import { acceptMemory, newTally } from './accept.ts';
@@ -37,9 +37,9 @@ const HYPERVISOR_LEAF = 0x4000_0000n;
 const PATTERN = 0x5ea111e5ea111e00n;
 
 /** The guest of the main job: every vCPU starts as Linux does; the first one does the work, the others halt. */
-export function mainJobGuest(job: MainJob): (cpu: VirtualCpu) => GuestSoftware {
+export function mainJobGuest(job: MainJob): (cpu: GuestCpu) => GuestSoftware {
   const guest = new TdGuest(job.knobs, job.observer);
-  return function* run(cpu: VirtualCpu): GuestSoftware {
+  return function* run(cpu: GuestCpu): GuestSoftware {
     try {
       yield* boot(guest, job, cpu);
     } catch (reason) {
@@ -51,7 +51,7 @@ export function mainJobGuest(job: MainJob): (cpu: VirtualCpu) => GuestSoftware {
   };
 }
 
-function* boot(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
+function* boot(guest: TdGuest, job: MainJob, cpu: GuestCpu): GuestSoftware {
   const hob = cpu.gpr[GPR.RCX]!;
   const info = yield* startGuest(guest, cpu);
   if (!info) throw new GuestPanic('not a TD');
@@ -66,7 +66,7 @@ function* boot(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
   yield* powerOff(job, cpu);
 }
 
-function* work(guest: TdGuest, job: MainJob, cpu: VirtualCpu, _info: VpInfo, hob: bigint): GuestSoftware {
+function* work(guest: TdGuest, job: MainJob, cpu: GuestCpu, _info: VpInfo, hob: bigint): GuestSoftware {
   const base = workArea(yield* readTdHob(cpu, hob));
   yield* accept(job, cpu, base);
   yield* guest.loadText(cpu, base);
@@ -86,7 +86,7 @@ function workArea(memory: readonly MemoryResource[]): bigint {
   throw new GuestPanic('no unaccepted memory in the TD HOB');
 }
 
-function* accept(job: MainJob, cpu: VirtualCpu, base: bigint): GuestSoftware {
+function* accept(job: MainJob, cpu: GuestCpu, base: bigint): GuestSoftware {
   const tally = newTally();
   if (!(yield* acceptMemory(cpu, base, base + MiB2, tally)))
     throw new GuestPanic(`memory acceptance failed: ${statusName(tally.lastRefusal[0])}`);
@@ -99,7 +99,7 @@ function* accept(job: MainJob, cpu: VirtualCpu, base: bigint): GuestSoftware {
   });
 }
 
-function* usePrivateMemory(job: MainJob, cpu: VirtualCpu, page: bigint): GuestSoftware {
+function* usePrivateMemory(job: MainJob, cpu: GuestCpu, page: bigint): GuestSoftware {
   const fresh = yield* cpu.loadBytes(page, 64);
   const data = new Uint8Array(new BigUint64Array(8).fill(PATTERN).buffer);
   yield* cpu.storeBytes(page, data);
@@ -112,7 +112,7 @@ function* usePrivateMemory(job: MainJob, cpu: VirtualCpu, page: bigint): GuestSo
 }
 
 /** A private page becomes shared, carries a message to the host, and comes back as zeros. */
-function* convert(guest: TdGuest, job: MainJob, cpu: VirtualCpu, page: bigint): GuestSoftware {
+function* convert(guest: TdGuest, job: MainJob, cpu: GuestCpu, page: bigint): GuestSoftware {
   const secret = new Uint8Array(64).fill(0xa5);
   yield* cpu.storeBytes(page, secret);
   const toShared = yield* setMemoryShared(guest, cpu, page, PAGE);
@@ -130,7 +130,7 @@ function* convert(guest: TdGuest, job: MainJob, cpu: VirtualCpu, page: bigint): 
   });
 }
 
-function* touchDevices(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
+function* touchDevices(guest: TdGuest, job: MainJob, cpu: GuestCpu): GuestSoftware {
   const { mmio, port } = job.devices;
   guest.pageTable.share(mmio & ~(PAGE - 1n), PAGE);
   yield* guest.mmioWrite(cpu, mmio, 4, 0x1234_5678n);
@@ -141,7 +141,7 @@ function* touchDevices(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoft
   job.observer.milestone('port', { port });
 }
 
-function* hypervisorCpuid(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestSoftware {
+function* hypervisorCpuid(guest: TdGuest, job: MainJob, cpu: GuestCpu): GuestSoftware {
   cpu.gpr[GPR.RAX] = HYPERVISOR_LEAF;
   cpu.gpr[GPR.RCX] = 0n;
   yield* cpu.cpuid();
@@ -153,7 +153,7 @@ function* hypervisorCpuid(guest: TdGuest, job: MainJob, cpu: VirtualCpu): GuestS
   });
 }
 
-function* attest(job: MainJob, cpu: VirtualCpu, buffer: bigint): GuestSoftware {
+function* attest(job: MainJob, cpu: GuestCpu, buffer: bigint): GuestSoftware {
   const errno = yield* extendRtmr(cpu, buffer, 2, job.rtmrDigest);
   if (errno !== 0) throw new GuestPanic(`RTMR extend failed (${errno})`);
   const report = yield* getReport(cpu, buffer, job.reportData);
@@ -161,7 +161,7 @@ function* attest(job: MainJob, cpu: VirtualCpu, buffer: bigint): GuestSoftware {
   job.observer.milestone('report', { tdreport: [...report].map((byte) => byte.toString(16).padStart(2, '0')).join('') });
 }
 
-function* powerOff(job: MainJob, cpu: VirtualCpu): GuestSoftware {
+function* powerOff(job: MainJob, cpu: GuestCpu): GuestSoftware {
   job.observer.milestone('power-off', {});
   cpu.gpr[GPR.RAX] = BigInt(job.devices.powerOff.value);
   yield* cpu.io('out', job.devices.powerOff.port, 2);

@@ -1,4 +1,4 @@
-import { GPR, type GuestSoftware, type InterruptFrame, type VirtualCpu } from '../platform/index.ts';
+import { GPR, type GuestCpu, type GuestSoftware, type InterruptFrame } from '../platform/guest-cpu.ts';
 import { EFAULT, EINVAL, EIO } from '../spec/errno.ts';
 import { TDVMCALL } from '../spec/tdvmcall.ts';
 import { decodeMmio, type MmioInstruction } from './insn.ts';
@@ -15,7 +15,7 @@ const PAGE = 4096n;
  */
 export function* handleMmio(
   guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   frame: InterruptFrame,
   saved: BigUint64Array,
   ve: VeInfo,

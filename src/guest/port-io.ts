@@ -1,4 +1,4 @@
-import { GPR, type GuestSoftware, type InterruptFrame, type VirtualCpu } from '../platform/index.ts';
+import { GPR, type GuestCpu, type GuestSoftware, type InterruptFrame } from '../platform/guest-cpu.ts';
 import { EIO } from '../spec/errno.ts';
 import { TDVMCALL } from '../spec/tdvmcall.ts';
 import type { TdGuest } from './kernel.ts';
@@ -14,7 +14,7 @@ const portOf = (qualification: bigint): bigint => (qualification >> 16n) & 0xfff
 /** #VE by IN or OUT: one TDVMCALL<Instruction.IO>; string I/O fails. */
 export function* handleIo(
   guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   _frame: InterruptFrame,
   saved: BigUint64Array,
   ve: VeInfo,

@@ -1,4 +1,4 @@
-import { GPR, type GuestSoftware, type VirtualCpu } from '../platform/index.ts';
+import { GPR, type GuestCpu, type GuestSoftware } from '../platform/guest-cpu.ts';
 import { ATTRIBUTES, CONFIG_FLAGS, TD_CTLS } from '../spec/layouts.ts';
 import { TDG } from '../spec/leaves.ts';
 import { MD_TD } from '../spec/metadata.ts';
@@ -15,7 +15,7 @@ const TDX_IDENT = 'IntelTDX    ';
 const SEPT_VE_ERROR = 'TD misconfiguration: SEPT #VE has to be disabled';
 
 /** tdx_early_init(): detection, TDG.VP.INFO, the SEPT-#VE policy (guest-and-ghci.md §1). Null: this is not a TD. */
-export function* startGuest(guest: TdGuest, cpu: VirtualCpu): GuestSoftware<VpInfo | null> {
+export function* startGuest(guest: TdGuest, cpu: GuestCpu): GuestSoftware<VpInfo | null> {
   guest.setUpIdt(cpu);
   if ((yield* identity(cpu)) !== TDX_IDENT) return null;
   const info = yield* vpInfo(cpu);
@@ -29,7 +29,7 @@ export function* startGuest(guest: TdGuest, cpu: VirtualCpu): GuestSoftware<VpIn
   return info;
 }
 
-function* identity(cpu: VirtualCpu): GuestSoftware<string> {
+function* identity(cpu: GuestCpu): GuestSoftware<string> {
   cpu.gpr[GPR.RAX] = TDX_CPUID_LEAF;
   cpu.gpr[GPR.RCX] = 0n;
   yield* cpu.cpuid();
@@ -40,7 +40,7 @@ function* identity(cpu: VirtualCpu): GuestSoftware<string> {
 }
 
 /** disable_sept_ve(): a host that could raise #VE at will on private pages could attack the guest's entry code. */
-function* disableSeptVe(guest: TdGuest, cpu: VirtualCpu, attributes: bigint): GuestSoftware {
+function* disableSeptVe(guest: TdGuest, cpu: GuestCpu, attributes: bigint): GuestSoftware {
   const debug = (attributes & ATTRIBUTES.DEBUG) !== 0n;
   const flags = yield* readTdField(cpu, MD_TD.CONFIG_FLAGS);
   if ((flags & CONFIG_FLAGS.FLEXIBLE_PENDING_VE) === 0n) {
@@ -55,18 +55,18 @@ function* disableSeptVe(guest: TdGuest, cpu: VirtualCpu, attributes: bigint): Gu
 }
 
 /** reduce_unnecessary_ve(): a module that does not know REDUCE_VE refuses the write, and the guest lives with more #VEs. */
-function* reduceUnnecessaryVe(guest: TdGuest, cpu: VirtualCpu): GuestSoftware {
+function* reduceUnnecessaryVe(guest: TdGuest, cpu: GuestCpu): GuestSoftware {
   const status = yield* tdcall(cpu, TDG.VM_WR, { RCX: 0n, RDX: MD_TD.TD_CTLS, R8: TD_CTLS.REDUCE_VE, R9: TD_CTLS.REDUCE_VE });
   if (status !== 0n) guest.observer.log(`REDUCE_VE is not available: ${statusName(status)}`);
 }
 
-function* readTdField(cpu: VirtualCpu, field: bigint): GuestSoftware<bigint> {
+function* readTdField(cpu: GuestCpu, field: bigint): GuestSoftware<bigint> {
   yield* mustTdcall(cpu, TDG.VM_RD, { RCX: 0n, RDX: field });
   return cpu.gpr[GPR.R8]!;
 }
 
 /** tdx_panic(): the message in 64 bytes of registers, again and again: a host that re-enters gets nothing else. */
-export function* fatalError(cpu: VirtualCpu, message: string): GuestSoftware {
+export function* fatalError(cpu: GuestCpu, message: string): GuestSoftware {
   const bytes = new Uint8Array(64);
   bytes.set(new TextEncoder().encode(message).subarray(0, 64));
   const words = new BigUint64Array(bytes.buffer);

@@ -1,10 +1,10 @@
-import { GPR, type GuestSoftware, type VirtualCpu } from '../platform/index.ts';
+import { GPR, type GuestCpu, type GuestSoftware } from '../platform/guest-cpu.ts';
 import { TDG } from '../spec/leaves.ts';
 import { TDVMCALL_EXPOSE_REGS_MASK } from '../spec/tdvmcall.ts';
 import { mustTdcall, type Registers } from './tdcall.ts';
 
 /** A GHCI hypercall: sub-function in R11, up to four arguments in R12..R15. Returns R10; results are in R11..R15. */
-export function* tdvmcall(cpu: VirtualCpu, subFunction: bigint, registers: Registers = {}): GuestSoftware<bigint> {
+export function* tdvmcall(cpu: GuestCpu, subFunction: bigint, registers: Registers = {}): GuestSoftware<bigint> {
   yield* mustTdcall(cpu, TDG.VP_VMCALL, {
     RCX: TDVMCALL_EXPOSE_REGS_MASK,
     RDX: 0n,

@@ -1,4 +1,4 @@
-import { GPR, type GuestSoftware, type InterruptFrame, type VirtualCpu } from '../platform/index.ts';
+import { GPR, type GuestCpu, type GuestSoftware, type InterruptFrame } from '../platform/guest-cpu.ts';
 import { EINVAL, EIO } from '../spec/errno.ts';
 import { EXIT_REASON } from '../spec/exits.ts';
 import { TDG } from '../spec/leaves.ts';
@@ -23,7 +23,7 @@ export interface VeInfo {
 /** One reason's handler: the number of bytes to advance RIP, or a negative errno (VE fault). */
 type VeHandler = (
   guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   frame: InterruptFrame,
   saved: BigUint64Array,
   ve: VeInfo,
@@ -36,7 +36,7 @@ const LOW32 = 0xffff_ffffn;
 
 function* handleHlt(
   guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   frame: InterruptFrame,
   _saved: BigUint64Array,
   ve: VeInfo,
@@ -50,7 +50,7 @@ function* handleHlt(
 
 function* handleCpuid(
   _guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   _frame: InterruptFrame,
   saved: BigUint64Array,
   ve: VeInfo,
@@ -67,7 +67,7 @@ function* handleCpuid(
 
 function* handleRdmsr(
   _guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   _frame: InterruptFrame,
   saved: BigUint64Array,
   ve: VeInfo,
@@ -81,7 +81,7 @@ function* handleRdmsr(
 
 function* handleWrmsr(
   _guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   _frame: InterruptFrame,
   saved: BigUint64Array,
   ve: VeInfo,
@@ -94,7 +94,7 @@ function* handleWrmsr(
 
 function* handleEptViolation(
   guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   frame: InterruptFrame,
   saved: BigUint64Array,
   ve: VeInfo,
@@ -106,7 +106,7 @@ function* handleEptViolation(
 /** WBINVD has no handler upstream: the calling code is the bug (requirement S3-18). The knob holds the alternatives that were discussed. */
 function* handleWbinvd(
   guest: TdGuest,
-  cpu: VirtualCpu,
+  cpu: GuestCpu,
   _frame: InterruptFrame,
   _saved: BigUint64Array,
   ve: VeInfo,
@@ -130,7 +130,7 @@ const KERNEL_HANDLERS: ReadonlyMap<number, VeHandler> = new Map<number, VeHandle
 const USER_HANDLERS: ReadonlyMap<number, VeHandler> = new Map<number, VeHandler>([[EXIT_REASON.CPUID_INSTRUCTION, handleCpuid]]);
 
 /** exc_virtualization_exception: VE_INFO first (a second #VE before that is #DF), then the reason's handler, then RIP or a VE fault. */
-export function* handleVe(guest: TdGuest, cpu: VirtualCpu, frame: InterruptFrame): GuestSoftware {
+export function* handleVe(guest: TdGuest, cpu: GuestCpu, frame: InterruptFrame): GuestSoftware {
   const saved = BigUint64Array.from(cpu.gpr);
   const ve = yield* readVeInfo(cpu);
   guest.countVe(ve.reason);
@@ -143,7 +143,7 @@ export function* handleVe(guest: TdGuest, cpu: VirtualCpu, frame: InterruptFrame
   cpu.gpr.set(saved);
 }
 
-export function* readVeInfo(cpu: VirtualCpu): GuestSoftware<VeInfo> {
+export function* readVeInfo(cpu: GuestCpu): GuestSoftware<VeInfo> {
   yield* mustTdcall(cpu, TDG.VP_VEINFO_GET);
   const { gpr } = cpu;
   return {

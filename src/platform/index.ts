@@ -2,26 +2,26 @@ export { COST } from './costs.ts';
 export { Dma, type DmaResult } from './dma.ts';
 export { type EventKind, EventLog, type MachineEvent } from './events.ts';
 export { HardwareException, MachineCheck, PageFault, VECTOR_NUMBER, type Vector } from './exceptions.ts';
+export type {
+  GuestCpu,
+  GuestHandler,
+  GuestSoftware,
+  GuestStep,
+  InterruptFrame,
+  VcpuState,
+  VmExit,
+} from './guest-cpu.ts';
 export { platformKnobs } from './knobs.ts';
-export { GPR, LogicalProcessor, type LpMode } from './logical-processor.ts';
+export { LogicalProcessor, type LpMode } from './logical-processor.ts';
 export { contains, type DramRange, endOf, type MemoryMap, overlaps, type Range, referenceMap, smallMap } from './memory-map.ts';
 export { MsrFile, type MsrHandler } from './msr.ts';
 export { KEYID_BITS, KEYID_SHIFT, PHYSICAL_ADDRESS_BITS, Platform, type PlatformOptions } from './platform.ts';
 export { RandomStream } from './random.ts';
+export { GPR } from './registers.ts';
 export { ReportOperation, type ReportRequest, type SeamIdentity } from './report.ts';
 export { Scheduler, type Task } from './scheduler.ts';
 export { SeamPort, type SeamSoftware } from './seam.ts';
 export { Completion, type Point, type Software, type Step, type Wait } from './software.ts';
 export type { SysInfoTable } from './sys-info.ts';
-export {
-  type GuestHandler,
-  type GuestSoftware,
-  type GuestStep,
-  type InjectedEvent,
-  type InterruptFrame,
-  type TdVmcs,
-  type VcpuState,
-  VirtualCpu,
-  type VmExit,
-  Vmx,
-} from './virtual-cpu.ts';
+export { type InjectedEvent, type TdVmcs, VirtualCpu, vmExit } from './virtual-cpu.ts';
+export { Vmx } from './vmx.ts';

@@ -5,26 +5,6 @@ import { HardwareException, MachineCheck, PageFault } from './exceptions.ts';
 import type { Platform } from './platform.ts';
 import type { Software } from './software.ts';
 
-/** Register numbers in instruction encoding order, as TDVMCALL masks count them. */
-export const GPR = {
-  RAX: 0,
-  RCX: 1,
-  RDX: 2,
-  RBX: 3,
-  RSP: 4,
-  RBP: 5,
-  RSI: 6,
-  RDI: 7,
-  R8: 8,
-  R9: 9,
-  R10: 10,
-  R11: 11,
-  R12: 12,
-  R13: 13,
-  R14: 14,
-  R15: 15,
-} as const;
-
 /** What runs on the LP: host software, the SEAM (P-SEAMLDR or TDX module), or a TD. */
 export type LpMode = 'root' | 'seam' | 'td';
 
@@ -37,7 +17,7 @@ export class LogicalProcessor {
   readonly id: number;
   readonly package: number;
   readonly apicId: number;
-  /** General-purpose registers, see {@link GPR}. */
+  /** General-purpose registers, numbered as GPR. */
   readonly gpr = new BigUint64Array(16);
   /** RFLAGS.CF after SEAMCALL: VMfailInvalid. */
   carry = false;

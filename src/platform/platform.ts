@@ -14,7 +14,7 @@ import { ReportOperation } from './report.ts';
 import { Scheduler } from './scheduler.ts';
 import { SeamPort } from './seam.ts';
 import type { Software } from './software.ts';
-import { Vmx } from './virtual-cpu.ts';
+import { Vmx } from './vmx.ts';
 
 export interface PlatformOptions {
   /** 64-bit seed of every random stream. Default 1. */

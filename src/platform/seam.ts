@@ -2,8 +2,9 @@ import { seamcallName } from '../spec/leaves.ts';
 import { statusName } from '../spec/status.ts';
 import { COST } from './costs.ts';
 import { HardwareException, MachineCheck } from './exceptions.ts';
-import { GPR, type LogicalProcessor } from './logical-processor.ts';
+import type { LogicalProcessor } from './logical-processor.ts';
 import { contains, type Range } from './memory-map.ts';
+import { GPR } from './registers.ts';
 import type { Software } from './software.ts';
 
 /** What runs in SEAM root mode. Registers in and out are the LP's. */

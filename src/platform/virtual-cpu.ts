@@ -1,27 +1,7 @@
 import { EXIT_REASON } from '../spec/exits.ts';
 import { COST } from './costs.ts';
-import { HardwareException } from './exceptions.ts';
+import type { GuestCpu, GuestHandler, GuestSoftware, InterruptFrame, VcpuState, VmExit } from './guest-cpu.ts';
 import type { LogicalProcessor } from './logical-processor.ts';
-import type { Wait } from './software.ts';
-
-/** Why a TD stopped running, as the VMCS would tell the module. */
-export interface VmExit {
-  /** VMX basic exit reason (spec/exits). */
-  readonly reason: number;
-  readonly qualification: bigint;
-  /** Guest physical address with the shared bit, for EPT exits. */
-  readonly gpa: bigint;
-  /** Guest linear address, for EPT exits. */
-  readonly gla: bigint;
-  readonly instructionLength: number;
-  readonly instructionInfo: number;
-  /** VM-exit interruption information; 0 if none. */
-  readonly interruptionInfo: number;
-}
-
-/** What guest software yields: an exit for the module, a moment where an interrupt may hit it, or an idle wait. */
-export type GuestStep = VmExit | 'guest' | Wait;
-export type GuestSoftware<T = void> = Generator<GuestStep, T, void>;
 
 /** An event that the module injects at VM entry (VM-entry interruption information). */
 export interface InjectedEvent {
@@ -47,33 +27,12 @@ export interface TdVmcs {
   readonly inject: InjectedEvent | null;
 }
 
-/** State that lives in the VMCS guest area: moved to and from TDVPS by the module at every entry and exit. */
-export interface VcpuState {
-  rip: bigint;
-  rflags: bigint;
-  cr0: bigint;
-  cr3: bigint;
-  cr4: bigint;
-  efer: bigint;
-}
-
-/** What the CPU pushes when it delivers an event; IRET returns to `rip`. A handler that emulated the instruction moves it on. */
-export interface InterruptFrame {
-  rip: bigint;
-  rflags: bigint;
-  readonly cpl: number;
-  readonly errorCode: number;
-}
-
-/** A guest's handler of a vector. General-purpose registers are the interrupted software's: what the handler changes, it gives back. */
-export type GuestHandler = (frame: InterruptFrame) => GuestSoftware;
-
 const VE_VALID = 0xffff_ffff;
 const SUPPRESS_VE = 1n << 63n;
-const PRIVATE_SLOT = 0;
-const SHARED_SLOT = 1;
+export const PRIVATE_SLOT = 0;
+export const SHARED_SLOT = 1;
 
-const vmExit = (reason: number, fields: Partial<VmExit> = {}): VmExit => ({
+export const vmExit = (reason: number, fields: Partial<VmExit> = {}): VmExit => ({
   reason,
   qualification: 0n,
   gpa: 0n,
@@ -88,7 +47,7 @@ const vmExit = (reason: number, fields: Partial<VmExit> = {}): VmExit => ({
  * The guest's processor: what TD software can do. Instructions that leave the TD yield a {@link VmExit}; the module decides what follows
  * and may inject an exception, which runs the guest's handler. Registers are those of the LP it runs on; between entries they live in TDVPS.
  */
-export class VirtualCpu {
+export class VirtualCpu implements GuestCpu {
   /** The LP it runs on; set at VM entry. */
   lp!: LogicalProcessor;
   vmcs!: TdVmcs;
@@ -136,12 +95,10 @@ export class VirtualCpu {
     while (!(yield* this.#leave(vmExit(reason, { instructionLength: length, ...fields }))));
   }
 
-  /** TDCALL with the registers as they are. */
   tdcall(): GuestSoftware {
     return this.#exiting(EXIT_REASON.TDCALL, 4);
   }
 
-  /** CPUID with EAX and ECX as they are. */
   cpuid(): GuestSoftware {
     return this.#exiting(EXIT_REASON.CPUID_INSTRUCTION, 2);
   }
@@ -168,41 +125,38 @@ export class VirtualCpu {
     return this.#exiting(EXIT_REASON.IO_INSTRUCTION, size === 2 ? 2 : 1, { qualification });
   }
 
-  /** A moment of ordinary guest work: interrupts may hit here. */
   *pause(): GuestSoftware {
     this.lp.spend(COST.guestStep);
     yield 'guest';
     yield* this.#deliver();
   }
 
-  /**
-   * Loads from a guest-physical address (with the shared bit where the guest sets it in its page table) into the mailbox, up to the page's end.
-   * False when the instruction was emulated by a handler (RIP passed) and nothing was loaded.
-   */
-  *load(gpa: bigint, length: number, gla = gpa): GuestSoftware<boolean> {
+  *load(gpa: bigint, length: number, gla = gpa): GuestSoftware<Uint8Array | null> {
     const pa = yield* this.#translate(gpa, gla, false);
-    if (pa < 0) return false;
+    if (pa < 0) return null;
+    const { core } = this.lp.platform;
     this.lp.spend(COST.loadLine);
-    if (this.lp.platform.core.load(this.lp.package, pa, length, this.#keyIdOf(gpa)) === 0) return true;
+    if (core.load(this.lp.package, pa, length, this.#keyIdOf(gpa)) === 0) return core.mailbox.u8.slice(0, length);
     yield* this.#leave(machineCheckExit());
-    return false;
+    return null;
   }
 
-  /** Stores the mailbox's first `length` bytes. False when a handler emulated the instruction. The mailbox must be filled by `fill` (retries refill it). */
-  *store(gpa: bigint, length: number, fill: () => void, gla = gpa): GuestSoftware<boolean> {
+  *store(gpa: bigint, bytes: Uint8Array, gla = gpa): GuestSoftware<boolean> {
     const pa = yield* this.#translate(gpa, gla, true);
     if (pa < 0) return false;
-    fill();
+    const { core } = this.lp.platform;
+    core.mailbox.u8.set(bytes);
     this.lp.spend(COST.storeLine);
-    this.lp.platform.core.store(this.lp.package, pa, length, this.#keyIdOf(gpa));
+    core.store(this.lp.package, pa, bytes.length, this.#keyIdOf(gpa));
     return true;
   }
 
   *loadBytes(gpa: bigint, length: number): GuestSoftware<Uint8Array> {
     const out = new Uint8Array(length);
     for (let done = 0; done < length; ) {
-      const chunk = Math.min(length - done, 4096 - Number((gpa + BigInt(done)) & 0xfffn));
-      if (yield* this.load(gpa + BigInt(done), chunk)) out.set(this.lp.platform.core.mailbox.u8.subarray(0, chunk), done);
+      const chunk = Math.min(length - done, bytesToPageEnd(gpa + BigInt(done)));
+      const bytes = yield* this.load(gpa + BigInt(done), chunk);
+      if (bytes) out.set(bytes, done);
       done += chunk;
     }
     return out;
@@ -210,9 +164,8 @@ export class VirtualCpu {
 
   *storeBytes(gpa: bigint, bytes: Uint8Array): GuestSoftware {
     for (let done = 0; done < bytes.length; ) {
-      const chunk = Math.min(bytes.length - done, 4096 - Number((gpa + BigInt(done)) & 0xfffn));
-      const part = bytes.subarray(done, done + chunk);
-      yield* this.store(gpa + BigInt(done), chunk, () => this.lp.platform.core.mailbox.u8.set(part));
+      const chunk = Math.min(bytes.length - done, bytesToPageEnd(gpa + BigInt(done)));
+      yield* this.store(gpa + BigInt(done), bytes.subarray(done, done + chunk));
       done += chunk;
     }
   }
@@ -276,59 +229,6 @@ export class VirtualCpu {
   }
 }
 
+const bytesToPageEnd = (gpa: bigint): number => 4096 - Number(gpa & 0xfffn);
+
 const machineCheckExit = (): VmExit => vmExit(EXIT_REASON.EXCEPTION_OR_NMI, { interruptionInfo: 0x8000_0312 });
-
-/** VM entry and exit: which software a vCPU runs, and the loop that runs it until it exits. */
-export class Vmx {
-  readonly #vcpus = new Map<number, { vcpu: VirtualCpu; software: GuestSoftware; finished: boolean }>();
-  /** Makes the software of a vCPU that enters for the first time; plugged in by the lab. */
-  boot: (vcpu: VirtualCpu) => GuestSoftware = () => {
-    throw new HardwareException('#UD', 'no guest software is plugged in');
-  };
-
-  /** The vCPU whose VMCS is at this address was (re-)initialised: it starts afresh at its next entry. */
-  clear(vmcsPa: number): void {
-    this.#vcpus.delete(vmcsPa);
-  }
-
-  /** Makes `vcpu.state` available before entry (the module loads TDVPS into it). */
-  vcpu(vmcsPa: number): VirtualCpu {
-    let entry = this.#vcpus.get(vmcsPa);
-    if (!entry) {
-      const vcpu = new VirtualCpu();
-      entry = { vcpu, software: this.boot(vcpu), finished: false };
-      this.#vcpus.set(vmcsPa, entry);
-    }
-    return entry.vcpu;
-  }
-
-  /** Runs the guest on this LP until it exits. The module has loaded registers and `vcpu.state`. Called in SEAM mode by the module alone. */
-  *enter(lp: LogicalProcessor, vmcs: TdVmcs): Generator<'guest' | Wait, VmExit, void> {
-    const vcpu = this.vcpu(vmcs.vmcsPa);
-    const entry = this.#vcpus.get(vmcs.vmcsPa)!;
-    vcpu.lp = lp;
-    vcpu.vmcs = vmcs;
-    vcpu.pendingEvent = vmcs.inject;
-    lp.platform.core.septSetRoot(lp.id, PRIVATE_SLOT, vmcs.septRoot, vmcs.keyId, vmcs.septLevels);
-    lp.platform.core.septSetRoot(lp.id, SHARED_SLOT, vmcs.sharedEptp, 0, vmcs.septLevels);
-    lp.mode = 'td';
-    for (;;) {
-      if (lp.pendingInterrupts.length > 0) return leave(lp, vmExit(EXIT_REASON.INTERRUPT, { interruptionInfo: 0x8000_00f2 }));
-      const step = entry.software.next();
-      if (step.done) return leave(lp, vmExit(EXIT_REASON.TRIPLE_FAULT));
-      if (step.value === 'guest') yield 'guest';
-      else if ('reason' in step.value) return leave(lp, step.value);
-      else yield this.#idle(lp, step.value);
-    }
-  }
-
-  /** An idle guest ends its wait when an interrupt comes. */
-  #idle(lp: LogicalProcessor, wait: Wait): Wait {
-    return { what: wait.what, ready: () => lp.pendingInterrupts.length > 0 || wait.ready() };
-  }
-}
-
-const leave = (lp: LogicalProcessor, exit: VmExit): VmExit => {
-  lp.mode = 'seam';
-  return exit;
-};
