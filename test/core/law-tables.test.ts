@@ -1,5 +1,4 @@
-import { describe } from 'vitest';
 import { EagerCore } from '../oracle/eager-core.ts';
-import { describeReadTable } from './shared/read-table.ts';
+import { describeLaw } from './shared/law-suite.ts';
 
-describe('oracle', () => describeReadTable({ name: 'oracle', create: (c) => new EagerCore(c) }));
+describeLaw({ name: 'the eager oracle', create: (config) => new EagerCore(config) });

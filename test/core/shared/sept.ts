@@ -1,0 +1,135 @@
+/** Page walks: the tables live in simulated memory, and an LP's TLB is stale until INVEPT (DESIGN.md §3). */
+
+import { describe, expect, it } from 'vitest';
+import { type Engine, HOME1, keyed, type Machine, PRIVATE, SHARED } from './engine.ts';
+
+const MAPPED = 0;
+const VIOLATION = 1;
+const MISCONFIGURED = 2;
+const POISONED = 3;
+
+const TABLE = (level: number): number => 0x400000 + level * 0x1000;
+const ROOT = TABLE(3);
+const PAGE = HOME1 + 0x7000;
+const GPA = 0x40201000;
+/** Index of GPA's entry in the table of a level. */
+const index = (level: number, gpa = GPA): number => Math.floor(gpa / 2 ** (12 + 9 * level)) % 512;
+
+const NON_LEAF = 0x7n;
+/** R, W, X, write-back, ignore PAT, leaf. */
+const LEAF = 0xf7n;
+/** Suppress #VE, state FREE: not zero, but not present either. */
+const FREE = 0x80e0000000000000n;
+
+class Tables {
+  readonly machine: Machine;
+
+  constructor(engine: Engine) {
+    this.machine = keyed(engine);
+    for (const level of [0, 1, 2, 3]) this.machine.core.movdir64bFill(0, TABLE(level), 64, PRIVATE, FREE);
+    for (const level of [3, 2, 1]) this.set(level, BigInt(TABLE(level - 1)) | NON_LEAF);
+    this.set(0, BigInt(PAGE) | LEAF);
+    for (const lp of [0, 1]) this.machine.core.septSetRoot(lp, 0, ROOT, PRIVATE, 4);
+  }
+
+  set(level: number, entry: bigint, gpa = GPA): void {
+    this.machine.core.fill(0, TABLE(level) + index(level, gpa) * 8, 8, PRIVATE, entry);
+  }
+
+  walk(gpa = GPA, { write = false, lp = 0, pkg = 0 } = {}): unknown[] {
+    const status = this.machine.core.septWalk(lp, 0, pkg, gpa, write);
+    return status === MAPPED ? [status, this.machine.core.walkHpa] : [status];
+  }
+}
+
+function describeWalks(engine: Engine): void {
+  it('a 4 KiB page: HPA, raw entry and level', () => {
+    const tables = new Tables(engine);
+    expect(tables.walk()).toEqual([MAPPED, PAGE]);
+    expect([tables.machine.core.walkEntry, tables.machine.core.walkLevel]).toEqual([BigInt(PAGE) | LEAF, 0]);
+    expect(tables.walk(GPA, { write: true, pkg: 1 })).toEqual([MAPPED, PAGE]);
+  });
+
+  it('a 2 MiB and a 1 GiB page: the HPA of the 4 KiB page inside', () => {
+    const tables = new Tables(engine);
+    tables.set(1, 0x40000000n | LEAF);
+    expect(tables.walk()).toEqual([MAPPED, 0x40001000]);
+    expect(tables.machine.core.walkLevel).toBe(1);
+    tables.machine.core.invept(0);
+    tables.set(2, 0x80000000n | LEAF);
+    expect(tables.walk()).toEqual([MAPPED, 0x80201000]);
+    expect(tables.machine.core.walkLevel).toBe(2);
+  });
+
+  it.each([3, 2, 1, 0])('a FREE entry at level %i is a violation there', (level) => {
+    const tables = new Tables(engine);
+    tables.set(level, FREE);
+    expect(tables.walk()).toEqual([VIOLATION]);
+    expect([tables.machine.core.walkEntry, tables.machine.core.walkLevel]).toEqual([FREE, level]);
+  });
+
+  it('a write to a read-only page is a violation; the read is not', () => {
+    const tables = new Tables(engine);
+    tables.set(0, BigInt(PAGE) | 0xf1n);
+    expect(tables.walk(GPA, { write: true })).toEqual([VIOLATION]);
+    expect(tables.walk()).toEqual([MAPPED, PAGE]);
+    expect(tables.walk(GPA, { write: true })).toEqual([VIOLATION]);
+  });
+
+  it('write without read is a misconfiguration', () => {
+    const tables = new Tables(engine);
+    tables.set(0, BigInt(PAGE) | 0xf2n);
+    expect(tables.walk()).toEqual([MISCONFIGURED]);
+  });
+
+  it('a poisoned table is met as poison, with the fault of that line', () => {
+    const tables = new Tables(engine);
+    tables.machine.core.wbinvd(0);
+    tables.machine.core.flip(TABLE(1), 'td-bit');
+    expect(tables.walk()).toEqual([POISONED]);
+    expect(tables.machine.core.fault).toMatchObject({ pa: TABLE(1), keyId: PRIVATE, check: 'td-bit' });
+  });
+
+  it('the tables are read under the key of the root: with another KeyID there is no mapping', () => {
+    const tables = new Tables(engine);
+    tables.machine.core.wbinvd(0);
+    tables.machine.core.septSetRoot(2, 0, ROOT, SHARED, 4);
+    expect(tables.walk(GPA, { lp: 2 })).toEqual([VIOLATION]);
+  });
+}
+
+function describeStaleness(engine: Engine): void {
+  it('a translation stays stale until INVEPT of that LP', () => {
+    const tables = new Tables(engine);
+    expect([tables.walk(), tables.walk(GPA, { lp: 1 })]).toEqual([[MAPPED, PAGE], [MAPPED, PAGE]]);
+    tables.set(0, FREE);
+    expect(tables.walk()).toEqual([MAPPED, PAGE]);
+    tables.machine.core.invept(0);
+    expect(tables.walk()).toEqual([VIOLATION]);
+    expect(tables.walk(GPA, { lp: 1 })).toEqual([MAPPED, PAGE]);
+  });
+
+  it('so do the entries above it: a removed table is still used for a page not walked before', () => {
+    const tables = new Tables(engine);
+    const neighbour = GPA + 0x1000;
+    tables.set(0, BigInt(PAGE + 0x1000) | LEAF, neighbour);
+    tables.walk();
+    tables.set(1, FREE);
+    expect(tables.walk(neighbour)).toEqual([MAPPED, PAGE + 0x1000]);
+    tables.machine.core.invept(0);
+    expect(tables.walk(neighbour)).toEqual([VIOLATION]);
+  });
+
+  it('a missing translation is not remembered', () => {
+    const tables = new Tables(engine);
+    tables.set(0, FREE);
+    expect(tables.walk()).toEqual([VIOLATION]);
+    tables.set(0, BigInt(PAGE) | LEAF);
+    expect(tables.walk()).toEqual([MAPPED, PAGE]);
+  });
+}
+
+export function describeSept(engine: Engine): void {
+  describe('walks', () => describeWalks(engine));
+  describe('staleness', () => describeStaleness(engine));
+}
