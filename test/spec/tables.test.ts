@@ -118,8 +118,9 @@ describe('CPUID leaves', () => {
     expect([cpuidLookup(1, 99), cpuidLookup(7, 0), cpuidLookup(5, 0), cpuidLookup(0xb, 0), cpuidLookup(7, 3)]).toEqual([
       0, 5, 63, -1, -1,
     ]);
-    for (const entry of entries)
-      entry.fixed1.forEach((ones, i) => expect(ones & entry.fixed0OrDynamic[i]!, `leaf ${entry.leaf}`).toBe(0));
+    for (const { leaf, fixed1, fixed0OrDynamic } of entries) {
+      for (const [i, ones] of fixed1.entries()) expect(ones & fixed0OrDynamic[i]!, `leaf ${leaf}`).toBe(0);
+    }
     expect(entries.filter(({ causesVe }) => causesVe).map(({ leaf }) => leaf)).toEqual([
       0x6, 0x1f, 0x1f, 0x1f, 0x1f, 0x1f, 0x1f, 0x80000006,
     ]);
