@@ -15,6 +15,10 @@ export class SeptEntryLock implements Lock {
     this.#keyId = keyId;
   }
 
+  isTaken(lp: LogicalProcessor): boolean {
+    return (lp.load64(this.#pa, this.#keyId) & SEPT.TDEL) !== 0n;
+  }
+
   tryAcquire(lp: LogicalProcessor, _mode: LockMode, side: LockSide): LockResult {
     const entry = lp.load64(this.#pa, this.#keyId);
     if ((entry & SEPT.TDEL) !== 0n) {
