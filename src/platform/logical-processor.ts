@@ -24,6 +24,8 @@ export class LogicalProcessor {
   mode: LpMode = 'root';
   cpl = 0;
   vmxOn = false;
+  /** RFLAGS.IF of the host: while clear, interrupts wait (and end a TD's turn as soon as it begins). */
+  interruptsEnabled = true;
   /** The OS runs software on it. */
   online = true;
   /** Stopped for good in SEAM root (unbreakable shutdown) or halted by an NMI stop. */
@@ -222,6 +224,16 @@ export class LogicalProcessor {
     if (this.vmxOn) throw new HardwareException('#UD', 'VMXON in VMX operation');
     this.now += COST.vmxon;
     this.vmxOn = true;
+  }
+
+  /** An interrupt would be taken now: host software runs with RFLAGS.IF set. */
+  get isInterruptible(): boolean {
+    return this.mode === 'root' && this.interruptsEnabled;
+  }
+
+  /** INVEPT, all contexts: the LP forgets every cached translation of guest-physical addresses. */
+  invept(): void {
+    this.platform.core.invept(this.id);
   }
 
   vmxoff(): void {

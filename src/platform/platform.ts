@@ -1,6 +1,7 @@
 import { createCore } from '../../bindings/index.ts';
 import type { CoreConfig, MemoryCore } from '../../bindings/memory-core.ts';
 import { type KnobValue, readKnobs } from '../spec/knob.ts';
+import { KEYID_SHIFT } from './address.ts';
 import { NativeCpuid } from './cpuid.ts';
 import { Dma } from './dma.ts';
 import { EventLog } from './events.ts';
@@ -29,11 +30,6 @@ export interface PlatformOptions {
   readonly lpsPerPackage?: number;
 }
 
-/** KeyID bits at the top of the 52-bit physical address. */
-export const KEYID_BITS = 6;
-export const PHYSICAL_ADDRESS_BITS = 52;
-/** First bit of the KeyID in an architectural physical address. */
-export const KEYID_SHIFT = PHYSICAL_ADDRESS_BITS - KEYID_BITS;
 const SHARED_KEYIDS = 15;
 const ERRATUM_MODELS: readonly string[] = ['SPR', 'EMR'];
 
@@ -112,6 +108,7 @@ export class Platform {
       lp.stopped = '';
       lp.mode = 'root';
       lp.vmxOn = false;
+      lp.interruptsEnabled = true;
       lp.gpr.fill(0n);
       this.core.invept(lp.id);
     }

@@ -85,7 +85,7 @@ export class Scheduler {
   #isRunnable(context: Context): boolean {
     const { lp } = context;
     if (lp.stopped) return false;
-    if (lp.pendingInterrupts.length > 0 && lp.mode === 'root') return true;
+    if (lp.isInterruptible && lp.pendingInterrupts.length > 0) return true;
     const handler = context.handlers.at(-1);
     if (handler) return isReady(handler);
     return context.threads.some(isReady);
@@ -93,7 +93,7 @@ export class Scheduler {
 
   #step(context: Context): void {
     const { lp } = context;
-    if (lp.mode === 'root' && lp.pendingInterrupts.length > 0) {
+    if (lp.isInterruptible && lp.pendingInterrupts.length > 0) {
       const handler = lp.pendingInterrupts.shift()!;
       context.handlers.push({
         task: { name: 'interrupt', lp, state: 'ready', outcome: undefined },

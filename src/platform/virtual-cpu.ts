@@ -183,7 +183,7 @@ export class VirtualCpu implements GuestCpu {
     for (;;) {
       const shared = this.#isShared(gpa);
       const { core } = this.lp.platform;
-      const page = Number(gpa & ~(1n << BigInt(this.vmcs.sharedBit)) & ~0xfffn);
+      const page = Number(gpa & ~0xfffn);
       if (shared && this.vmcs.sharedEptp === 0) {
         if (yield* this.#leave(this.#violation(gpa, gla, write))) return -1;
         continue;
