@@ -98,4 +98,13 @@ export const INITIAL_VCPU = {
   LDTR_AR: 0x10082n,
   TR_AR: 0x8bn,
   SYSTEM_LIMIT: 0xffffn,
+  PIN_BASED: 0x29n,
+  CPU_BASED: 0x91220088n,
+  CPU_BASED2: 0x133cb3fan,
+  VM_EXIT_CONTROLS: 0x1f3c8204n,
+  VM_ENTRY_CONTROLS: 0x3ec004n,
+  EXCEPTION_BITMAP: 0x40000n,
+  PERF_GLOBAL_CTRL: 0xffn,
+  NOTIFICATION_VECTOR: 0xffffn,
+  POSTED_INT_DESC_ADDR: 0xffffffffffffffffn,
 } as const;
