@@ -40,7 +40,8 @@ export class Vmx {
     lp.platform.core.septSetRoot(lp.id, SHARED_SLOT, vmcs.sharedEptp, 0, vmcs.septLevels);
     lp.mode = 'td';
     for (;;) {
-      if (lp.pendingInterrupts.length > 0) return leave(lp, vmExit(EXIT_REASON.INTERRUPT, { interruptionInfo: 0x8000_00f2 }));
+      // An injected event is delivered before an interrupt can end the run again.
+      if (lp.pendingInterrupts.length > 0 && !vcpu.pendingEvent) return leave(lp, vmExit(EXIT_REASON.INTERRUPT, { interruptionInfo: 0x8000_00f2 }));
       const step = entry.software.next();
       if (step.done) return leave(lp, vmExit(EXIT_REASON.TRIPLE_FAULT));
       if (step.value === 'guest') yield 'guest';
