@@ -122,6 +122,9 @@ export const KVM_MSR_EXIT_REASON_UNKNOWN = 2;
 export const KVM_MSR_EXIT_REASON_FILTER = 4;
 export const KVM_EXIT_IO_IN = 0;
 export const KVM_EXIT_IO_OUT = 1;
+export const KVM_MSR_FILTER_DEFAULT_DENY = 1;
+export const KVM_MSR_FILTER_READ = 1;
+export const KVM_MSR_FILTER_WRITE = 2;
 
 export const KVM_MP_STATE_RUNNABLE = 0;
 export const KVM_MP_STATE_UNINITIALIZED = 1;
@@ -425,6 +428,39 @@ export const kvm_run = {
       vector: u64(56),
     },
   },
+} as const;
+
+export const kvm_mp_state = {
+  SIZE: 4,
+  mp_state: u32(0),
+} as const;
+
+export const kvm_msr_filter_range = {
+  SIZE: 24,
+  flags: u32(0),
+  nmsrs: u32(4),
+  base: u32(8),
+  bitmap: u64(16),
+} as const;
+
+export const kvm_msr_filter = {
+  SIZE: 392,
+  flags: u32(0),
+  ranges: structs(24, 8, 16),
+} as const;
+
+export const kvm_msr_entry = {
+  SIZE: 16,
+  index: u32(0),
+  reserved: u32(4),
+  data: u64(8),
+} as const;
+
+export const kvm_msrs = {
+  SIZE: 8,
+  nmsrs: u32(0),
+  pad: u32(4),
+  entries: structs(16, 8, 0),
 } as const;
 
 export const tdx_report_req = {
