@@ -1,0 +1,192 @@
+/**
+ * The core's exports: the one list. Addresses and line numbers are doubles below 2^52, checked by the caller; data goes
+ * through the mailbox; results that do not fit a number lie in the fault, probe and walk records.
+ */
+import * as access from './access';
+import * as arena from './arena';
+import * as attack from './attack';
+import * as counters from './counters';
+import * as direct from './direct';
+import * as displacements from './displacements';
+import * as evictions from './evict';
+import * as flush from './flush';
+import * as probes from './inspect';
+import * as keys from './keys';
+import * as map from './memory-map';
+import * as resets from './reset';
+import * as sept from './sept';
+import { CONFIG_MAX_PAGES } from './layout';
+import { deriveMacKey } from './crypto/mac';
+import { initDirectory } from './directory';
+import { initHomes } from './homes';
+import { initMacs } from './macs';
+import { initOrigins } from './origins';
+import { initSchedules } from './schedules';
+import { initSlabs } from './slabs';
+import { initTree } from './tree';
+import { initViews } from './views';
+import { readConfig, seed } from './config';
+import { setEvent as stamp } from './events';
+
+/** Exact for integers below 2^52, and one instruction. */
+function toU64(x: f64): u64 {
+  return reinterpret<u64>(x + 4503599627370496.0) & 0xfffffffffffff;
+}
+
+/** Addresses of the fixed records. */
+export const mailbox: usize = map.mailbox;
+export const fault: usize = map.fault;
+export const probe: usize = map.probe;
+export const walkResult: usize = map.walkResult;
+
+/** Reads the config from the mailbox and powers on. Once an instance. */
+export function init(): void {
+  readConfig();
+  arena.initArena(load<u32>(map.mailbox, CONFIG_MAX_PAGES));
+  initSlabs();
+  initHomes();
+  keys.initKeys();
+  initSchedules();
+  initTree();
+  initViews();
+  initDirectory();
+  initMacs();
+  initOrigins();
+  deriveMacKey(seed, map.macKey);
+  resets.coldReset();
+}
+
+export function load_(pkg: u32, pa: f64, length: u32, keyId: u32): i32 {
+  return access.loadRange(pkg, toU64(pa), length, keyId, map.mailbox);
+}
+
+export function store_(pkg: u32, pa: f64, length: u32, keyId: u32): void {
+  access.storeRange(pkg, toU64(pa), length, keyId, map.mailbox);
+}
+
+export function fill(pkg: u32, pa: f64, length: f64, keyId: u32, pattern: u64): void {
+  access.storePattern(pkg, toU64(pa), toU64(length), keyId, pattern);
+}
+
+export function speculate(pkg: u32, pa: f64, keyId: u32): void {
+  access.speculate(pkg, toU64(pa), keyId);
+}
+
+/** Old value at mailbox[0, 8). */
+export function exchange64(pkg: u32, pa: f64, keyId: u32, expected: u64, desired: u64): i32 {
+  return access.exchange(pkg, toU64(pa), keyId, expected, desired, map.mailbox);
+}
+
+export function movdir64b(line: f64, keyId: u32): void {
+  direct.movdir64b(toU64(line), keyId);
+}
+
+export function movdir64bFill(line: f64, lines: f64, keyId: u32, pattern: u64): void {
+  direct.movdir64bFill(toU64(line), toU64(lines), keyId, pattern);
+}
+
+export function movdir64bCopy(pkg: u32, target: f64, targetKeyId: u32, source: f64, sourceKeyId: u32, lines: f64): i32 {
+  return direct.movdir64bCopy(pkg, toU64(target), targetKeyId, toU64(source), sourceKeyId, toU64(lines));
+}
+
+export function directStore(cause: i32, pa: f64, length: u32, keyId: u32): void {
+  direct.directStore(cause, toU64(pa), length, keyId);
+}
+
+export function dmaRead(pa: f64, length: u32, keyId: u32): i32 {
+  return direct.dmaRead(toU64(pa), length, keyId);
+}
+
+export function clflush(line: f64, lines: f64, keyId: u32): void {
+  flush.clflush(toU64(line), toU64(lines), keyId);
+}
+
+export function wbinvd(pkg: u32): void {
+  flush.wbinvd(pkg);
+}
+
+export function wbnoinvd(pkg: u32): void {
+  flush.wbnoinvd(pkg);
+}
+
+export function evict(pkg: u32, line: f64, keyId: u32): bool {
+  return evictions.evict(pkg, toU64(line), keyId);
+}
+
+export function evictSome(pkg: u32, count: u32): u32 {
+  return evictions.evictSome(pkg, count);
+}
+
+export function programKey(pkg: u32, keyId: u32, mode: u32): void {
+  keys.programKey(pkg, keyId, mode);
+}
+
+export function capture(line: f64): void {
+  attack.capture(toU64(line));
+}
+
+export function replay(line: f64): void {
+  attack.replay(toU64(line));
+}
+
+export function flip(line: f64, what: i32, bit: u32): void {
+  attack.flip(toU64(line), what, bit);
+}
+
+export function inspect(line: f64): void {
+  probes.inspect(toU64(line));
+}
+
+export function nextRun(line: f64, end: f64): bool {
+  return probes.nextRun(toU64(line), toU64(end));
+}
+
+export function cachedCopy(line: f64, nth: u32): bool {
+  return probes.cachedCopy(toU64(line), nth);
+}
+
+export function nextCachedLine(line: f64, end: f64): f64 {
+  return probes.nextCachedLine(toU64(line), toU64(end));
+}
+
+export function coldReset(): void {
+  resets.coldReset();
+}
+
+export function warmReset(): void {
+  resets.warmReset();
+}
+
+export function setEvent(id: u32): void {
+  stamp(id);
+}
+
+/** Address of the next displacement record about the line from log position `from` on, 0 at the end. */
+export function findDisplacement(line: f64, from: u32): usize {
+  return displacements.findDisplacement(toU64(line), from);
+}
+
+/** Log position of the record found last. */
+export function foundDisplacement(): u32 {
+  return displacements.found;
+}
+
+export function counter(index: i32): f64 {
+  return counters.counterValue(index);
+}
+
+export function memoryUsed(): f64 {
+  return arena.usedBytes();
+}
+
+export function septSetRoot(lp: u32, slot: u32, root: f64, keyId: u32, levels: u32): void {
+  sept.setRoot(lp, slot, toU64(root), keyId, levels);
+}
+
+export function septWalk(lp: u32, slot: u32, pkg: u32, gpa: f64, write: bool): i32 {
+  return sept.walk(lp, slot, pkg, toU64(gpa), write);
+}
+
+export function invept(lp: u32): void {
+  sept.invept(lp);
+}

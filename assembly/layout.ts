@@ -1,0 +1,117 @@
+/**
+ * The structs that cross the boundary: byte offsets, read by `assembly/` and `bindings/` alike.
+ * Plain constants only, so that both compilers take the file as it is.
+ */
+
+/** Config, at the mailbox's start when `init` is called; home segments follow at CONFIG_SEGMENTS. */
+export const CONFIG_SEED = 0; // u64
+export const CONFIG_PACKAGES = 8;
+export const CONFIG_ADDRESS_BITS = 12;
+export const CONFIG_SHARED_KEY_IDS = 16;
+export const CONFIG_PRIVATE_KEY_IDS = 20;
+export const CONFIG_INTEGRITY = 24;
+export const CONFIG_SHARED_INTEGRITY = 28;
+export const CONFIG_MAC_BITS = 32;
+export const CONFIG_TD_BIT = 36;
+export const CONFIG_MAC_FIRST = 40;
+export const CONFIG_UNPROGRAMMED_FAULT = 44;
+export const CONFIG_ERRATUM = 48;
+export const CONFIG_AES_BITS = 52;
+export const CONFIG_CACHE_SETS = 56;
+export const CONFIG_CACHE_WAYS = 60;
+export const CONFIG_LRU = 64;
+export const CONFIG_EAGER = 68;
+export const CONFIG_PROVENANCE = 72;
+/** Limit of linear memory in 64 KiB pages. */
+export const CONFIG_MAX_PAGES = 76;
+export const CONFIG_SEGMENT_COUNT = 80;
+/** Segments cover the whole address space in ascending order: {first GiB u32, package u32}. */
+export const CONFIG_SEGMENTS = 128;
+export const CONFIG_SEGMENT_BYTES = 8;
+
+export const MAILBOX_SIZE = 65536;
+
+/** Fault record. */
+export const FAULT_LINE = 0; // u64
+export const FAULT_KEY_ID = 8;
+export const FAULT_CHECK = 12;
+/** 0 no, 1 yes, 2 there is no MAC. */
+export const FAULT_MAC_WOULD_FIRE = 16;
+export const FAULT_TD_BIT_WOULD_FIRE = 20;
+export const FAULT_POISONED_BY = 24;
+export const FAULT_STORED_KEY_ID = 28;
+export const FAULT_STORED_TD_BIT = 32;
+export const FAULT_WRITER = 36;
+export const FAULT_BYTES = 40;
+
+export const CHECK_NONE = 0;
+export const CHECK_POISON = 1;
+export const CHECK_TD_BIT = 2;
+export const CHECK_MAC = 3;
+export const CHECK_UNPROGRAMMED_KEY = 4;
+export const CHECK_PARTIAL_WRITE = 5;
+
+/** Displacement record in the log and as the probe returns it. */
+export const DISPLACEMENT_LINE = 0; // u64
+export const DISPLACEMENT_LINES = 8; // u64
+export const DISPLACEMENT_CAUSE = 16;
+export const DISPLACEMENT_EVENT = 20;
+export const DISPLACEMENT_KEY_ID = 24;
+export const DISPLACEMENT_TD_BIT = 28;
+export const DISPLACEMENT_WRITER = 32;
+export const DISPLACEMENT_OLD_KEY_ID = 36;
+export const DISPLACEMENT_OLD_TD_BIT = 40;
+export const DISPLACEMENT_OLD_WRITER = 44;
+export const DISPLACEMENT_BYTES = 48;
+
+export const CAUSE_EVICTION = 0;
+export const CAUSE_WBINVD = 1;
+export const CAUSE_WBNOINVD = 2;
+export const CAUSE_CLFLUSH = 3;
+export const CAUSE_SNOOP = 4;
+export const CAUSE_MOVDIR64B = 5;
+export const CAUSE_NT_STORE = 6;
+export const CAUSE_UC_STORE = 7;
+export const CAUSE_DMA = 8;
+
+/** Probe record: a DRAM line or run, or a cached copy, then 64 bytes of ciphertext or data. */
+export const PROBE_LINE = 0; // u64
+export const PROBE_LINES = 8; // u64
+export const PROBE_KEY_ID = 16;
+export const PROBE_GENERATION = 20;
+export const PROBE_PACKAGE = 24;
+export const PROBE_WRITER = 28;
+export const PROBE_FLAGS = 32;
+export const PROBE_MAC = 36;
+export const PROBE_DATA = 64;
+export const PROBE_BYTES = 128;
+
+export const PROBE_TD_BIT = 1;
+export const PROBE_POISON = 2;
+export const PROBE_TAMPERED = 4;
+export const PROBE_MAC_STORED = 8;
+export const PROBE_DIRTY = 16;
+
+export const FLIP_DATA = 0;
+export const FLIP_MAC = 1;
+export const FLIP_TD_BIT = 2;
+export const FLIP_POISON = 3;
+
+export const KEY_MODE_RANDOM = 0;
+export const KEY_MODE_DIRECT = 1;
+export const KEY_MODE_CLEAR = 2;
+export const KEY_MODE_NO_ENCRYPT = 3;
+
+/** Result of a page walk. */
+export const WALK_HPA = 0; // u64
+export const WALK_ENTRY = 8; // u64
+export const WALK_LEVEL = 16;
+export const WALK_BYTES = 24;
+
+export const WALK_MAPPED = 0;
+export const WALK_VIOLATION = 1;
+export const WALK_MISCONFIGURATION = 2;
+export const WALK_POISON = 3;
+
+/** The line number that `abort` carries when linear memory has run out. */
+export const ABORT_OUT_OF_MEMORY = 0x4f4f4d;

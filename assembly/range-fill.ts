@@ -1,0 +1,142 @@
+/** Direct writes of a repeated pattern over a range: whole nodes of the tree become one descriptor. */
+import { give, reserve } from './arena';
+import { eager, provenance } from './config';
+import { forgetLine, writeLine, writeTag } from './controller';
+import { count } from './counters';
+import { changesOwner, logDisplacement } from './displacements';
+import { homeEnd, homeOf } from './homes';
+import { isFault } from './keys';
+import { fillLine } from './lines';
+import { patternLine } from './memory-map';
+import { freePage, lineTag, lineWriter } from './page';
+import { treeNodes } from './slabs';
+import { FILL, INSTANCE, KIND_SHIFT, MIXED, NODE, POISON, STORED, TAG } from './tags';
+import { collapseNode, dropTranslations, kindOf, LOW, root, ROOT_SHIFT, setFill, split, WRITER } from './tree';
+import { COUNTER_CONTROLLER_WRITES } from './spec/counters';
+
+/** What is being written. */
+let newTag: u32 = 0;
+let newWriter: u32 = 0;
+let newPattern: u64 = 0;
+let newCause: i32 = 0;
+
+export function fillRange(line: u64, lines: u64, keyId: u32, pattern: u64, cause: i32, writer: u32): void {
+  const end = line + lines;
+  let at = line;
+  while (at < end) {
+    const frame = at >> 6;
+    const whole = eager ? 0 : wholeFrames(at, end);
+    reserve();
+    if (whole != 0) {
+      fillFrames(frame, frame + whole, keyId, pattern, cause, writer);
+      at += whole << 6;
+    } else {
+      fillLine(patternLine, pattern);
+      writeLine(frame, <u32>at & 63, keyId, patternLine, false, cause, writer);
+      at += 1;
+    }
+  }
+}
+
+/** Whole pages from line `at` on that have one home. */
+function wholeFrames(at: u64, end: u64): u64 {
+  if ((at & 63) != 0) return 0;
+  const frame = at >> 6;
+  const last = min<u64>(end >> 6, homeEnd(frame));
+  return last > frame ? last - frame : 0;
+}
+
+function fillFrames(first: u64, last: u64, keyId: u32, pattern: u64, cause: i32, writer: u32): void {
+  newTag = writeTag(homeOf(first), keyId);
+  newWriter = writer;
+  newPattern = (newTag & POISON) != 0 && isFault(newTag & INSTANCE) ? 0 : pattern;
+  newCause = cause;
+  count(COUNTER_CONTROLLER_WRITES, (last - first) << 6);
+  fillEntries(root, 0, ROOT_SHIFT, first, last);
+}
+
+/** Fills what [first, last) covers of a node whose entry 0 stands for `start`; returns an entry it has set. */
+function fillEntries(node: usize, start: u64, shift: u64, first: u64, last: u64): usize {
+  const size = <u64>1 << shift;
+  let frame = max<u64>(first, start) & ~(size - 1);
+  let entry: usize = 0;
+  // A node below the root ends after 512 entries; the root is as long as the address space.
+  const end = shift == ROOT_SHIFT ? last : min<u64>(last, start + (size << 9));
+  for (; frame < end; frame += size) {
+    entry = node + (<usize>((frame - start) >> shift) << 4);
+    reserve();
+    if (frame >= first && frame + size <= last) replace(entry, frame, shift);
+    else fillPart(entry, frame, shift, first, last);
+  }
+  return entry;
+}
+
+function fillPart(entry: usize, frame: u64, shift: u64, first: u64, last: u64): void {
+  if (kindOf(entry) != NODE) split(entry);
+  const changed = fillEntries(load<u32>(entry, LOW), frame, shift - 9, first, last);
+  collapseNode(entry, changed);
+}
+
+function replace(entry: usize, frame: u64, shift: u64): void {
+  discard(entry, frame, shift, true);
+  setFill(entry, newTag, newWriter, newPattern);
+}
+
+/** Frees what lies below a descriptor; with `log`, as displaced by the fill. */
+function discard(entry: usize, frame: u64, shift: u64, log: bool): void {
+  const kind = kindOf(entry);
+  if (kind == NODE) {
+    const node = <usize>load<u32>(entry, LOW);
+    const size = <u64>1 << (shift - 9);
+    for (let i: u64 = 0; i < 512; ++i) discard(node + (<usize>i << 4), frame + i * size, shift - 9, log);
+    give(treeNodes, node);
+    dropTranslations();
+    return;
+  }
+  if (kind == MIXED) discardLines(entry, frame, log);
+  else discardUniform(entry, frame, shift, log);
+  freePage(entry);
+}
+
+function discardUniform(entry: usize, frame: u64, shift: u64, log: bool): void {
+  const tag = load<u32>(entry) & TAG;
+  if (log && provenance && changesOwner(tag, newTag)) {
+    logDisplacement(frame << 6, <u64>64 << shift, newCause, newTag, newWriter, tag, load<u32>(entry, WRITER));
+  }
+  // Uniform ranges without data were never tampered with, and their poison needs no record.
+  if ((tag & (STORED | POISON)) == 0 || load<u32>(entry) >> KIND_SHIFT == FILL) return;
+  for (let i: u64 = 0; i < 64; ++i) forgetLine((frame << 6) | i, tag);
+}
+
+function discardLines(entry: usize, frame: u64, log: bool): void {
+  for (let i: u32 = 0; i < 64; ++i) {
+    const tag = lineTag(entry, i);
+    const line = (frame << 6) | <u64>i;
+    if (log && provenance && changesOwner(tag, newTag)) {
+      logDisplacement(line, 1, newCause, newTag, newWriter, tag, lineWriter(entry, i));
+    }
+    if ((tag & (STORED | POISON)) != 0) forgetLine(line, tag);
+  }
+}
+
+/** Frees everything below a descriptor of the root, for a cold reset. */
+export function discardAll(entry: usize, frame: u64): void {
+  discard(entry, frame, ROOT_SHIFT, false);
+}
+
+/** A whole page is about to be replaced by one write-back of 64 lines: logs and frees the old one. */
+export function displacePage(desc: usize, frame: u64, tag: u32, writer: u32, writers: usize, cause: i32): void {
+  newTag = tag;
+  newCause = cause;
+  newWriter = writer;
+  if (writers == 0) {
+    discard(desc, frame, 0, true);
+    return;
+  }
+  for (let i: u32 = 0; provenance && i < 64; ++i) {
+    const old = lineTag(desc, i);
+    if (!changesOwner(old, tag)) continue;
+    logDisplacement((frame << 6) | <u64>i, 1, cause, tag, load<u32>(writers + (<usize>i << 2)), old, lineWriter(desc, i));
+  }
+  discard(desc, frame, 0, false);
+}

@@ -1,0 +1,45 @@
+/** Power-on and resets. */
+import { reserve } from './arena';
+import { dropFrom, settle } from './cache';
+import { packages } from './config';
+import { clearDisplacements } from './displacements';
+import { wbinvd } from './flush';
+import { resetKeys } from './keys';
+import { dropAllMacs } from './macs';
+import { forgetAllPoison } from './origins';
+import { discardAll } from './range-fill';
+import { inveptAll } from './sept';
+import { initialFill, root, rootDescriptors, ROOT_SHIFT } from './tree';
+import { bucketCount, bucketHead, NEXT } from './views';
+
+function dropViews(): void {
+  for (let bucket: u32 = 0; bucket < bucketCount(); ++bucket) {
+    let view = bucketHead(bucket);
+    while (view != 0) {
+      const next = <usize>load<u32>(view, NEXT);
+      for (let p: u32 = 0; p < packages; ++p) dropFrom(view, p, ~(<u64>0));
+      settle(view);
+      view = next;
+    }
+  }
+}
+
+/** All lines zeros under KeyID 0, caches empty, keys as at power-on. */
+export function coldReset(): void {
+  reserve();
+  dropViews();
+  for (let i: u64 = 0; i < <u64>rootDescriptors(); ++i) discardAll(root + (<usize>i << 4), i << ROOT_SHIFT);
+  dropAllMacs();
+  forgetAllPoison();
+  clearDisplacements();
+  resetKeys();
+  inveptAll();
+  initialFill();
+}
+
+/** Caches written back and emptied, keys as at power-on; DRAM as it is. */
+export function warmReset(): void {
+  for (let p: u32 = 0; p < packages; ++p) wbinvd(p);
+  resetKeys();
+  inveptAll();
+}

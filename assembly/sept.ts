@@ -1,0 +1,211 @@
+/**
+ * The S-EPT walk of a logical processor. Its TLB and paging-structure caches are architectural: they hold whatever was read,
+ * without bound, until INVEPT. One hash table an LP, {key, entry, writable}; a new epoch in the key empties it at once.
+ */
+import { donate, reserve, tryAllocate } from './arena';
+import { addressBits } from './config';
+import { cachedBytes, isPoisoned } from './cache';
+import { holdLine } from './access';
+import { count } from './counters';
+import { WALK_ENTRY, WALK_HPA, WALK_LEVEL, WALK_MAPPED, WALK_MISCONFIGURATION, WALK_POISON, WALK_VIOLATION } from './layout';
+import { walkResult } from './memory-map';
+import { cachedFault } from './origins';
+import { dataPages } from './slabs';
+import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
+
+export const MAX_LPS: u32 = 1024;
+const SLOTS: u32 = 16;
+/** LP: {table, mask, entries, epoch} and 16 roots {root u64, KeyID, levels}. */
+const TABLE = 0;
+const MASK = 4;
+const ENTRIES = 8;
+const EPOCH = 12;
+const ROOTS: usize = 16;
+const LP_BYTES: usize = 16 + 16 * 16;
+const lps: usize = memory.data(4096, 16);
+
+const ENTRY_SHIFT: usize = 5;
+const FIRST_ENTRIES: u32 = 256;
+const MAX_EPOCH: u32 = 0xffff;
+
+/** S-EPT entry bits (layouts.md §9). */
+const READ: u64 = 1;
+const WRITE: u64 = 2;
+const LEAF: u64 = 1 << 7;
+const ADDRESS: u64 = 0x000ffffffffff000;
+/** The largest leaf is 1 GiB. */
+const LAST_LEAF_LEVEL: u32 = 2;
+/** Codes in keys: leaves by level, then non-leaf entries by level. */
+const NON_LEAF: u32 = 4;
+
+function lpOf(lp: u32): usize {
+  const slot = lps + (<usize>lp << 2);
+  let at = <usize>load<u32>(slot);
+  if (at != 0) return at;
+  reserve();
+  at = tryAllocate(LP_BYTES);
+  store<u32>(at, <u32>tryAllocate(<usize>FIRST_ENTRIES << ENTRY_SHIFT), TABLE);
+  store<u32>(at, FIRST_ENTRIES - 1, MASK);
+  store<u32>(at, 1, EPOCH);
+  store<u32>(slot, <u32>at);
+  return at;
+}
+
+function rootOf(at: usize, slot: u32): usize {
+  return at + ROOTS + (<usize>slot << 4);
+}
+
+/** A slot that is described anew loses its translations: they belonged to another root. */
+export function setRoot(lp: u32, slot: u32, pa: u64, keyId: u32, levels: u32): void {
+  const at = lpOf(lp);
+  const root = rootOf(at, slot);
+  const same = load<u64>(root) == pa && load<u32>(root, 8) == keyId && load<u32>(root, 12) == levels;
+  if (same) return;
+  if (load<u32>(root, 12) != 0) dropSlot(at, slot);
+  store<u64>(root, pa);
+  store<u32>(root, keyId, 8);
+  store<u32>(root, levels, 12);
+}
+
+function keyFor(at: usize, slot: u32, code: u32, level: u32, gpa: u64): u64 {
+  return (<u64>load<u32>(at, EPOCH) << 48) | (<u64>code << 44) | (<u64>slot << 40) | (gpa >> (12 + 9 * <u64>level));
+}
+
+function place(at: usize, key: u64): usize {
+  const table = <usize>load<u32>(at, TABLE);
+  const mask = load<u32>(at, MASK);
+  const epoch = key >> 48;
+  let i = <u32>((key * 0x9e3779b97f4a7c15) >> 40) & mask;
+  while (true) {
+    const entry = table + (<usize>i << ENTRY_SHIFT);
+    const other = load<u64>(entry);
+    if (other == key || other >> 48 != epoch) return entry;
+    i = (i + 1) & mask;
+  }
+}
+
+/** Cached entry or 0. */
+function cached(at: usize, slot: u32, code: u32, level: u32, gpa: u64): usize {
+  const key = keyFor(at, slot, code, level, gpa);
+  const entry = place(at, key);
+  return load<u64>(entry) == key ? entry : 0;
+}
+
+function remember(at: usize, slot: u32, code: u32, level: u32, gpa: u64, raw: u64, writable: bool): void {
+  if (load<u32>(at, ENTRIES) << 1 > load<u32>(at, MASK)) grow(at);
+  const key = keyFor(at, slot, code, level, gpa);
+  const entry = place(at, key);
+  if (load<u64>(entry) != key) store<u32>(at, load<u32>(at, ENTRIES) + 1, ENTRIES);
+  store<u64>(entry, key);
+  store<u64>(entry, raw, 8);
+  store<u32>(entry, writable ? 1 : 0, 16);
+}
+
+/** Doubles the table; a TLB may also forget, and does when memory is short. */
+function grow(at: usize): void {
+  const oldTable = <usize>load<u32>(at, TABLE);
+  const oldBytes = <usize>(load<u32>(at, MASK) + 1) << ENTRY_SHIFT;
+  const table = tryAllocate(oldBytes << 1);
+  if (table == 0) {
+    dropAll(at);
+    return;
+  }
+  store<u32>(at, <u32>table, TABLE);
+  store<u32>(at, (load<u32>(at, MASK) << 1) | 1, MASK);
+  for (let entry = oldTable; entry < oldTable + oldBytes; entry += 32) {
+    const key = load<u64>(entry);
+    if (<u32>(key >> 48) != load<u32>(at, EPOCH)) continue;
+    memory.copy(place(at, key), entry, 32);
+  }
+  donate(dataPages, oldTable, oldBytes);
+}
+
+function dropAll(at: usize): void {
+  const epoch = load<u32>(at, EPOCH) + 1;
+  store<u32>(at, 0, ENTRIES);
+  store<u32>(at, epoch > MAX_EPOCH ? 1 : epoch, EPOCH);
+  if (epoch > MAX_EPOCH) memory.fill(load<u32>(at, TABLE), 0, <usize>(load<u32>(at, MASK) + 1) << ENTRY_SHIFT);
+}
+
+/** Keeps the other slots' translations: they move to the next epoch. */
+function dropSlot(at: usize, slot: u32): void {
+  const table = <usize>load<u32>(at, TABLE);
+  const bytes = <usize>(load<u32>(at, MASK) + 1) << ENTRY_SHIFT;
+  const epoch = load<u32>(at, EPOCH);
+  for (let entry = table; entry < table + bytes; entry += 32) {
+    const key = load<u64>(entry);
+    // A code that no lookup uses: the chain of entries behind it stays reachable.
+    if (<u32>(key >> 48) == epoch && (<u32>(key >> 40) & 15) == slot) store<u64>(entry, key | (<u64>15 << 44));
+  }
+}
+
+export function invept(lp: u32): void {
+  if (load<u32>(lps + (<usize>lp << 2)) != 0) dropAll(lpOf(lp));
+}
+
+export function inveptAll(): void {
+  for (let lp: u32 = 0; lp < MAX_LPS; ++lp) invept(lp);
+}
+
+function finish(status: i32, level: u32, raw: u64, hpa: u64): i32 {
+  store<u64>(walkResult, hpa, WALK_HPA);
+  store<u64>(walkResult, raw, WALK_ENTRY);
+  store<u32>(walkResult, level, WALK_LEVEL);
+  return status;
+}
+
+function finishLeaf(raw: u64, level: u32, gpa: u64, writable: bool, write: bool): i32 {
+  if (write && !writable) return finish(WALK_VIOLATION, level, raw, 0);
+  const inside = (<u64>1 << (12 + 9 * level)) - 1;
+  return finish(WALK_MAPPED, level, raw, (raw & ADDRESS & ~inside) | (gpa & inside & ADDRESS));
+}
+
+export function walk(lp: u32, slot: u32, pkg: u32, gpa: u64, write: bool): i32 {
+  count(COUNTER_SEPT_WALKS);
+  const at = lpOf(lp);
+  const levels = load<u32>(rootOf(at, slot), 12);
+  if (levels == 0) return finish(WALK_VIOLATION, 0, 0, 0);
+  for (let level: u32 = 0; level <= LAST_LEAF_LEVEL; ++level) {
+    const hit = cached(at, slot, level, level, gpa);
+    if (hit == 0) continue;
+    count(COUNTER_TLB_HITS);
+    return finishLeaf(load<u64>(hit, 8), level, gpa, load<u32>(hit, 16) != 0, write);
+  }
+  count(COUNTER_TLB_MISSES);
+  if (gpa >> (12 + 9 * <u64>levels) != 0) return finish(WALK_VIOLATION, levels - 1, 0, 0);
+  for (let level: u32 = 1; level < levels; ++level) {
+    const hit = cached(at, slot, NON_LEAF + level, level, gpa);
+    if (hit == 0) continue;
+    return descend(at, slot, pkg, gpa, write, load<u64>(hit, 8) & ADDRESS, level - 1, load<u32>(hit, 16) != 0);
+  }
+  return descend(at, slot, pkg, gpa, write, load<u64>(rootOf(at, slot)), levels - 1, true);
+}
+
+/** Reads entries from the table at `table` of level `first` downwards. */
+function descend(at: usize, slot: u32, pkg: u32, gpa: u64, write: bool, start: u64, first: u32, allowed: bool): i32 {
+  let table = start;
+  let writable = allowed;
+  const keyId = load<u32>(rootOf(at, slot), 8);
+  let level = first;
+  while (true) {
+    count(COUNTER_SEPT_WALK_STEPS);
+    const pa = table + (((gpa >> (12 + 9 * <u64>level)) & 511) << 3);
+    const index = <u32>(pa >> 6) & 63;
+    const view = holdLine(pkg, pa >> 12, index, keyId);
+    if (isPoisoned(view, <u64>1 << index)) {
+      cachedFault(pa >> 6, keyId);
+      return finish(WALK_POISON, level, 0, 0);
+    }
+    const raw = load<u64>(cachedBytes(view, index) + (<usize>pa & 63));
+    if ((raw & READ) == 0) return finish(WALK_VIOLATION, level, raw, 0);
+    const leaf = (raw & LEAF) != 0;
+    if ((raw & ADDRESS) >> addressBits != 0 || (leaf ? level > LAST_LEAF_LEVEL : level == 0)) {
+      return finish(WALK_MISCONFIGURATION, level, raw, 0);
+    }
+    if ((raw & WRITE) == 0) writable = false;
+    remember(at, slot, leaf ? level : NON_LEAF + level, level, gpa, raw, writable);
+    if (leaf) return finishLeaf(raw, level, gpa, writable, write);
+    table = raw & ADDRESS;
+    level -= 1;
+  }
+}

@@ -1,0 +1,5 @@
+/** The memory core: {@link createCore} makes a machine's memory, {@link MemoryCore} is what it does. */
+export { compileCore, compileCoreAsync, coreBytes } from './compile.ts';
+export * from './memory-core.ts';
+export type { CoreOptions } from './wasm-core.ts';
+export { createCore } from './wasm-core.ts';
