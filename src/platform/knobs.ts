@@ -2,7 +2,7 @@ import { assumed, integer, type KnobValues, oneOf, onOff } from '../spec/knob.ts
 
 /** What the hardware and the BIOS leave open. */
 export const platformKnobs = {
-  'cpu.model': oneOf(['SPR', 'EMR', 'GNR'], 'Server part; decides the partial-write erratum and CPUID(1).EAX.', ['S4-06']),
+  'cpu.model': oneOf(['GNR', 'SPR', 'EMR'], 'Server part; decides the partial-write erratum and CPUID(1).EAX.', ['S4-06']),
   'cpu.erratum.pwMce': oneOf(
     ['by-model', 'on', 'off'],
     'Partial writes from outside a TD poison private lines (X86_BUG_TDX_PW_MCE).',
