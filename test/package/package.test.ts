@@ -161,6 +161,9 @@ describe('types', () => {
       'esm-only',
       '--exclude-entrypoints',
       'core.wasm',
+      '--format',
+      'ascii',
+      '--no-color',
     );
     for (const entry of entries) expect(output).toContain(`"${entry}"`);
     expect(output.match(/^(node16 \(from ESM\)|bundler): 🟢/gm)).toHaveLength(2 * (entries.length + 1));
