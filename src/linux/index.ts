@@ -5,12 +5,14 @@ export { Devices, type MiscDevice } from './devices.ts';
 export { FaultInjection, type FaultWindow } from './faults.ts';
 export { File, type FileOperations, FileTable } from './file.ts';
 export { Kernel, type Panic, type RebootNotifier } from './kernel.ts';
+export { type KexecReport, kernel_kexec, kexec_load, kexecBoot } from './kexec.ts';
 export { type KernelKnobs, kernelKnobs } from './knobs.ts';
 export { guard } from './mce.ts';
 export { MemoryNotifiers } from './memory-hotplug.ts';
 export { type Memblock, type MemblockRegion, PAGE_SIZE } from './mm/memblock.ts';
 export { clear_page, PageAllocator } from './mm/page-alloc.ts';
 export { Slab } from './mm/slab.ts';
+export { exercise_memory, type WorkloadReport } from './mm/workload.ts';
 export { type Facts, KernelLog, type LogEntry, type LogLevel } from './printk.ts';
 export { kthread_run, Process } from './process.ts';
 export {

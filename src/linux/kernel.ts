@@ -30,6 +30,8 @@ export type RebootNotifier = (cpu: Cpu) => Software;
 export class Kernel {
   readonly platform: Platform;
   readonly knobs: KernelKnobs;
+  /** The full knob vector it was built with, for the kernel that comes after it. */
+  readonly knobVector: Readonly<Record<string, KnobValue>>;
   /** 1 for the first kernel since reset; kexec counts on. */
   readonly generation: number;
   readonly log: KernelLog;
@@ -50,6 +52,7 @@ export class Kernel {
 
   constructor(platform: Platform, knobs: Readonly<Record<string, KnobValue>> = {}, generation = 1) {
     this.platform = platform;
+    this.knobVector = knobs;
     this.knobs = readKnobs(kernelKnobs, knobs);
     this.generation = generation;
     this.log = new KernelLog(platform);

@@ -90,7 +90,6 @@ export const kernelKnobs = {
   'kernel.incoherentFlag': oneOf(['before', 'after'], 'The per-CPU flag is set before SEAMCALL, or after it.', ['S4-36']),
   'kernel.trackPrivatePages': onOff('off', 'Remember which pages the module has.', ['S4-16']),
   'hotplug.keyOn': oneOf(['initialized', 'bios', 'loaded'], 'What makes memory hotplug be refused.', ['S1-10', 'S1-28']),
-  'hotplug.removeCmr': oneOf(['ignore', 'print', 'bug'], 'Hot-removal inside a CMR.', ['S1-21']),
   'hotplug.precheckAt': oneOf(['notifier', 'driver-managed', 'all'], 'Where memory that cannot be TDX memory is refused.', [
     'S1-30',
   ]),

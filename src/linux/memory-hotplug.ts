@@ -52,11 +52,12 @@ export class MemoryNotifiers {
 
   #isTdxMemory({ base, size }: Range): boolean {
     const { tdx, knobs, platform } = this.#kernel;
+    const keyOn = knobs['cmdline.use_tdx'] === 'on' ? 'bios' : knobs['hotplug.keyOn'];
     const active = {
       initialized: tdx.memlist.length > 0,
       loaded: platform.seam.module !== null,
       bios: tdx.hostPlatform,
-    }[knobs['hotplug.keyOn']];
+    }[keyOn];
     if (!active) return true;
     return tdx.memlist.some((region) => region.start <= base && base + size <= region.end);
   }

@@ -8,3 +8,6 @@ export const FEATURES0 = {
 
 /** MAX_VCPUS_PER_TD: a field of modules newer than 1.5.01, whose tables do not have it. */
 export const MD_MAX_VCPUS_PER_TD = 0x9900_0001_0000_0008n;
+
+/** TDH.SYS.DISABLE: a leaf of modules newer than 1.5.01 (linux-upstream.md §2). */
+export const TDH_SYS_DISABLE = 69n;

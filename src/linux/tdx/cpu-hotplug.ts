@@ -7,10 +7,11 @@ import { tdx_cpu_enable } from './cpu-enable.ts';
 
 /** A CPU comes online: VMX operation, then the module on this CPU. */
 function* tdx_online_cpu(cpu: Cpu): Software<number> {
-  const reference = x86_virt_get_ref(cpu);
+  const owner = cpu.kernel.knobs['kernel.vmxonOwner'] === 'arch';
+  const reference = owner ? x86_virt_get_ref(cpu) : 0;
   if (reference !== 0) return reference;
   const errno = yield* tdx_cpu_enable(cpu);
-  if (errno !== 0) x86_virt_put_ref(cpu);
+  if (errno !== 0 && owner) x86_virt_put_ref(cpu);
   return errno;
 }
 
