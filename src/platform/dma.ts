@@ -16,6 +16,7 @@ export class Dma {
     if (this.#refused(pa, keyId)) return 'aborted';
     if (core.dmaRead(pa, out.length, keyId) !== 0) return 'aborted';
     out.set(core.mailbox.u8.subarray(0, out.length));
+    if (this.#platform.hostView.watched) this.#platform.hostView.see('dma', pa, out, null);
     return 'done';
   }
 

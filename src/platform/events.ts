@@ -8,6 +8,7 @@ export type EventKind =
   | 'ipi'
   | 'instruction'
   | 'memory'
+  | 'attack'
   | 'exception'
   | 'log';
 
@@ -24,14 +25,21 @@ export interface MachineEvent {
   end: number;
   /** Completion status in hex, errno name, or another short word; empty while it runs. */
   result: string;
-  readonly args: Readonly<Record<string, string | number>>;
+  readonly args: EventFacts;
+  /** Place in the order in which events ended, from 1; 0 while it runs. Virtual times of different LPs do not tell that order. */
+  ended: number;
+  /** What came out: for a SEAMCALL `rax` and the operand registers that the leaf changed. */
+  outputs: EventFacts;
 }
 
-const NO_ARGS: Readonly<Record<string, string | number>> = {};
+export type EventFacts = Readonly<Record<string, string | number>>;
+
+const NO_FACTS: EventFacts = {};
 
 /** The log of a run. Everything that can be blamed has an id here; the core stamps ids on lines (provenance). */
 export class EventLog {
   readonly events: MachineEvent[] = [];
+  #ended = 0;
   readonly #subscribers: ((event: MachineEvent, phase: 'begin' | 'end') => void)[] = [];
 
   /** Calls `subscriber` at the begin and end of every event. */
@@ -39,16 +47,19 @@ export class EventLog {
     this.#subscribers.push(subscriber);
   }
 
-  begin(lp: number, kind: EventKind, name: string, now: number, parent: number, args = NO_ARGS): MachineEvent {
-    const event: MachineEvent = { id: this.events.length + 1, parent, lp, kind, name, start: now, end: -1, result: '', args };
+  begin(lp: number, kind: EventKind, name: string, now: number, parent: number, args = NO_FACTS): MachineEvent {
+    const id = this.events.length + 1;
+    const event = { id, parent, lp, kind, name, start: now, end: -1, result: '', args, ended: 0, outputs: NO_FACTS };
     this.events.push(event);
     for (const notify of this.#subscribers) notify(event, 'begin');
     return event;
   }
 
-  end(event: MachineEvent, now: number, result = ''): void {
+  end(event: MachineEvent, now: number, result = '', outputs = NO_FACTS): void {
     event.end = now;
+    event.ended = ++this.#ended;
     event.result = result;
+    event.outputs = outputs;
     for (const notify of this.#subscribers) notify(event, 'end');
   }
 

@@ -1,6 +1,8 @@
+export { KEYID_BITS, KEYID_SHIFT, PHYSICAL_ADDRESS_BITS } from './address.ts';
+export { Attacker } from './attacker.ts';
 export { COST } from './costs.ts';
 export { Dma, type DmaResult } from './dma.ts';
-export { type EventKind, EventLog, type MachineEvent } from './events.ts';
+export { type EventFacts, type EventKind, EventLog, type MachineEvent } from './events.ts';
 export { HardwareException, MachineCheck, PageFault, VECTOR_NUMBER, type Vector } from './exceptions.ts';
 export type {
   GuestCpu,
@@ -11,11 +13,11 @@ export type {
   VcpuState,
   VmExit,
 } from './guest-cpu.ts';
+export { type HostSight, HostView } from './host-view.ts';
 export { platformKnobs } from './knobs.ts';
 export { LogicalProcessor, type LpMode } from './logical-processor.ts';
 export { contains, type DramRange, endOf, type MemoryMap, overlaps, type Range, referenceMap, smallMap } from './memory-map.ts';
 export { MsrFile, type MsrHandler } from './msr.ts';
-export { KEYID_BITS, KEYID_SHIFT, PHYSICAL_ADDRESS_BITS } from './address.ts';
 export { Platform, type PlatformOptions } from './platform.ts';
 export { RandomStream } from './random.ts';
 export { GPR } from './registers.ts';

@@ -1,6 +1,6 @@
 import type { DirectStore, Mailbox, Status } from '../../bindings/memory-core.ts';
 import { COST } from './costs.ts';
-import type { EventKind, MachineEvent } from './events.ts';
+import type { EventFacts, EventKind, MachineEvent } from './events.ts';
 import { HardwareException, MachineCheck, PageFault } from './exceptions.ts';
 import type { Platform } from './platform.ts';
 import type { Software } from './software.ts';
@@ -59,15 +59,15 @@ export class LogicalProcessor {
   }
 
   /** Opens an event: everything the LP does until {@link endEvent} is blamed on it. */
-  beginEvent(kind: EventKind, name: string, args?: Readonly<Record<string, string | number>>): MachineEvent {
+  beginEvent(kind: EventKind, name: string, args?: EventFacts): MachineEvent {
     const event = this.platform.events.begin(this.id, kind, name, this.now, this.currentEvent, args);
     this.#event = event;
     this.platform.core.setEvent(event.id);
     return event;
   }
 
-  endEvent(event: MachineEvent, result = ''): void {
-    this.platform.events.end(event, this.now, result);
+  endEvent(event: MachineEvent, result = '', outputs?: EventFacts): void {
+    this.platform.events.end(event, this.now, result, outputs);
     this.#event = this.platform.events.get(event.parent);
     this.platform.core.setEvent(this.currentEvent);
   }
@@ -84,7 +84,9 @@ export class LogicalProcessor {
     this.#checkKeyId(pa, keyId);
     this.now += COST.loadLine;
     this.#consume(this.platform.core.load(this.package, pa, length, keyId));
-    return this.platform.core.mailbox;
+    const { mailbox } = this.platform.core;
+    if (this.#isWatched) this.platform.hostView.see('load', pa, mailbox.u8.subarray(0, length), this);
+    return mailbox;
   }
 
   /** Stores the first `length` bytes of the core's mailbox. */
@@ -128,6 +130,7 @@ export class LogicalProcessor {
     this.now += COST.loadLine * Math.ceil(length / 64);
     const out = new Uint8Array(length);
     this.#consume(this.platform.core.read(this.package, pa, keyId, out));
+    if (this.#isWatched) this.platform.hostView.see('load', pa, out, this);
     return out;
   }
 
@@ -143,6 +146,7 @@ export class LogicalProcessor {
     this.now += COST.storeLine;
     const old = this.platform.core.exchange64(this.package, pa, keyId, expected, desired);
     if (old === null) throw this.#machineCheck();
+    if (this.#isWatched) this.platform.hostView.see('load', pa, new Uint8Array(BigUint64Array.of(old).buffer), this);
     return old;
   }
 
@@ -253,6 +257,10 @@ export class LogicalProcessor {
     if (this.platform.isPrivateKeyId(keyId) && this.mode !== 'seam') return 3;
     this.platform.core.programKey(this.package, keyId, mode);
     return 0;
+  }
+
+  get #isWatched(): boolean {
+    return this.platform.hostView.watched && this.mode === 'root';
   }
 
   #checkKeyId(pa: number, keyId: number): void {

@@ -5,6 +5,7 @@ import { KEYID_SHIFT } from './address.ts';
 import { NativeCpuid } from './cpuid.ts';
 import { Dma } from './dma.ts';
 import { EventLog } from './events.ts';
+import { HostView } from './host-view.ts';
 import { type PlatformKnobs, platformKnobs } from './knobs.ts';
 import { LogicalProcessor } from './logical-processor.ts';
 import { type MemoryMap, overlaps, referenceMap } from './memory-map.ts';
@@ -49,6 +50,7 @@ export class Platform {
   /** The CPU's report operation, with its key. */
   readonly report: ReportOperation;
   readonly events = new EventLog();
+  readonly hostView = new HostView();
   readonly scheduler: Scheduler;
   /** X86_BUG_TDX_PW_MCE as the silicon has it. */
   readonly hasPartialWriteErratum: boolean;

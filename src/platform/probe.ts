@@ -1,7 +1,10 @@
 import type { CachedCopy, Displacement, DramLine, FaultRecord, LineState } from '../../bindings/memory-core.ts';
-import type { EventLog } from './events.ts';
-import type { MemoryMap } from './memory-map.ts';
+import type { EventLog, MachineEvent } from './events.ts';
+import type { HostSight } from './host-view.ts';
+import type { MemoryMap, Range } from './memory-map.ts';
 import type { Platform } from './platform.ts';
+
+export type { CachedCopy, EventLog, FaultRecord, HostSight, LineState, MachineEvent, MemoryMap, Range };
 
 /**
  * What a logic analyser, a fault injector and an auditor may see: the state of the hardware, past all access rights.
@@ -25,6 +28,28 @@ export class Probe {
   }
   get lastKeyId(): number {
     return this.#platform.lastKeyId;
+  }
+  /** Package of a logical processor, -1 for the platform. */
+  packageOf(lp: number): number {
+    return this.#platform.lps[lp]?.package ?? -1;
+  }
+  get packages(): number {
+    return this.#platform.packages;
+  }
+  get hasPartialWriteErratum(): boolean {
+    return this.#platform.hasPartialWriteErratum;
+  }
+  /** Calls back with every value that reaches host software or a device, from now on. */
+  watchHost(watcher: (sight: HostSight) => void): void {
+    this.#platform.hostView.watch(watcher);
+  }
+  /** What the DRAM line holds, decrypted with the key it was last written with. */
+  plaintext(pa: number): Uint8Array {
+    return this.#platform.core.plaintext(pa);
+  }
+  /** Address of the first DRAM line in [pa, end) whose plaintext is not all zeros, -1 if there is none. */
+  nextNonZero(pa: number, end: number): number {
+    return this.#platform.core.nextNonZero(pa, end);
   }
   /** The DRAM line as it is on the bus. */
   dram(pa: number): DramLine {

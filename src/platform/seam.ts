@@ -1,6 +1,7 @@
 import { seamcallName } from '../spec/leaves.ts';
 import { statusName } from '../spec/status.ts';
 import { COST } from './costs.ts';
+import type { EventFacts } from './events.ts';
 import { HardwareException, MachineCheck } from './exceptions.ts';
 import type { LogicalProcessor } from './logical-processor.ts';
 import { contains, type Range } from './memory-map.ts';
@@ -44,7 +45,8 @@ export class SeamPort {
     const leaf = lp.gpr[GPR.RAX]!;
     const target = (leaf & SEAMLDR_BIT) !== 0n ? this.seamldr : this.module;
     const name = seamcallName(leaf);
-    const event = lp.beginEvent('seamcall', name, operands(lp));
+    const operands = OPERANDS.map(([, register]) => lp.gpr[register]!);
+    const event = lp.beginEvent('seamcall', name, inHex(operands));
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
     yield 'seamcall-enter';
     if (!target || this.shutdownBy) {
@@ -63,7 +65,9 @@ export class SeamPort {
     lp.mode = 'root';
     lp.carry = false;
     lp.spend(COST.seamTransition);
-    lp.endEvent(event, statusName(lp.gpr[GPR.RAX]!));
+    lp.platform.vmx.leaveSeam(lp);
+    lp.platform.hostView.seeRegisters(lp);
+    lp.endEvent(event, statusName(lp.gpr[GPR.RAX]!), results(lp, operands));
     yield 'seamcall-exit';
   }
 
@@ -81,8 +85,22 @@ export class SeamPort {
   }
 }
 
-const operands = (lp: LogicalProcessor): Readonly<Record<string, string>> => ({
-  rcx: `0x${lp.gpr[GPR.RCX]!.toString(16)}`,
-  rdx: `0x${lp.gpr[GPR.RDX]!.toString(16)}`,
-  r8: `0x${lp.gpr[GPR.R8]!.toString(16)}`,
-});
+/** Registers that SEAMCALL leaves take operands in and give results in, as far as events keep them. */
+const OPERANDS = [
+  ['rcx', GPR.RCX],
+  ['rdx', GPR.RDX],
+  ['r8', GPR.R8],
+  ['r9', GPR.R9],
+] as const;
+
+const inHex = (operands: readonly bigint[]): EventFacts =>
+  Object.fromEntries(OPERANDS.map(([name], i) => [name, `0x${operands[i]!.toString(16)}`]));
+
+/** RAX, and the operand registers that are no longer what went in. */
+const results = (lp: LogicalProcessor, operands: readonly bigint[]): EventFacts => {
+  const outputs: Record<string, string> = { rax: `0x${lp.gpr[GPR.RAX]!.toString(16)}` };
+  OPERANDS.forEach(([name, register], i) => {
+    if (lp.gpr[register] !== operands[i]) outputs[name] = `0x${lp.gpr[register]!.toString(16)}`;
+  });
+  return outputs;
+};

@@ -1,12 +1,18 @@
 import { EXIT_REASON } from '../spec/exits.ts';
+import { tdcallName } from '../spec/leaves.ts';
+import { statusName } from '../spec/status.ts';
+import type { EventFacts, MachineEvent } from './events.ts';
 import { HardwareException } from './exceptions.ts';
 import type { GuestSoftware, VmExit } from './guest-cpu.ts';
 import type { LogicalProcessor } from './logical-processor.ts';
+import { GPR } from './registers.ts';
 import type { Wait } from './software.ts';
 import { PRIVATE_SLOT, SHARED_SLOT, type TdVmcs, VirtualCpu, vmExit } from './virtual-cpu.ts';
 
 /** VM entry and exit: which software a vCPU runs, and the loop that runs it until it exits. */
 export class Vmx {
+  /** The TDCALL that the module handles on an LP. */
+  readonly #tdcalls = new Map<LogicalProcessor, MachineEvent>();
   readonly #vcpus = new Map<number, { vcpu: VirtualCpu; software: GuestSoftware; finished: boolean }>();
   /** Makes the software of a vCPU that enters for the first time; plugged in by the lab. */
   boot: (vcpu: VirtualCpu) => GuestSoftware = () => {
@@ -38,14 +44,37 @@ export class Vmx {
     vcpu.pendingEvent = vmcs.inject;
     lp.platform.core.septSetRoot(lp.id, PRIVATE_SLOT, vmcs.septRoot, vmcs.keyId, vmcs.septLevels);
     lp.platform.core.septSetRoot(lp.id, SHARED_SLOT, vmcs.sharedEptp, 0, vmcs.septLevels);
+    this.#endTdcall(lp, statusName(lp.gpr[GPR.RAX]!));
+    const run = lp.beginEvent('td-run', `vCPU 0x${vmcs.vmcsPa.toString(16)}`, identity(vmcs));
     lp.mode = 'td';
+    const exit = yield* this.#run(lp, vcpu, entry.software);
+    lp.mode = 'seam';
+    lp.endEvent(run, EXIT_NAMES.get(exit.reason) ?? `exit ${exit.reason}`);
+    if (exit.reason === EXIT_REASON.TDCALL)
+      this.#tdcalls.set(lp, lp.beginEvent('tdcall', tdcallName(lp.gpr[GPR.RAX]!), identity(vmcs)));
+    return exit;
+  }
+
+  /** The CPU leaves SEAM: a TDCALL that the module did not answer on the spot has become a TD exit. */
+  leaveSeam(lp: LogicalProcessor): void {
+    this.#endTdcall(lp, 'TD exit');
+  }
+
+  #endTdcall(lp: LogicalProcessor, result: string): void {
+    const event = this.#tdcalls.get(lp);
+    if (event) lp.endEvent(event, result);
+    this.#tdcalls.delete(lp);
+  }
+
+  *#run(lp: LogicalProcessor, vcpu: VirtualCpu, software: GuestSoftware): Generator<'guest' | Wait, VmExit, void> {
     for (;;) {
       // An injected event is delivered before an interrupt can end the run again.
-      if (lp.pendingInterrupts.length > 0 && !vcpu.pendingEvent) return leave(lp, vmExit(EXIT_REASON.INTERRUPT, { interruptionInfo: 0x8000_00f2 }));
-      const step = entry.software.next();
-      if (step.done) return leave(lp, vmExit(EXIT_REASON.TRIPLE_FAULT));
+      if (lp.pendingInterrupts.length > 0 && !vcpu.pendingEvent)
+        return vmExit(EXIT_REASON.INTERRUPT, { interruptionInfo: 0x8000_00f2 });
+      const step = software.next();
+      if (step.done) return vmExit(EXIT_REASON.TRIPLE_FAULT);
       if (step.value === 'guest') yield 'guest';
-      else if ('reason' in step.value) return leave(lp, step.value);
+      else if ('reason' in step.value) return step.value;
       else yield this.#idle(lp, step.value);
     }
   }
@@ -56,7 +85,11 @@ export class Vmx {
   }
 }
 
-const leave = (lp: LogicalProcessor, exit: VmExit): VmExit => {
-  lp.mode = 'seam';
-  return exit;
-};
+const EXIT_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(EXIT_REASON).map(([name, reason]) => [reason, name]));
+
+/** Who runs, for the log: the vCPU's VMCS, and what no other TD has at that time. */
+const identity = ({ vmcsPa, septRoot, keyId }: TdVmcs): EventFacts => ({
+  vcpu: `0x${vmcsPa.toString(16)}`,
+  sept: `0x${septRoot.toString(16)}`,
+  keyId,
+});
