@@ -36,7 +36,8 @@ export class Bounds {
 
   keyId(keyId: number): void {
     const top = this.#config.numSharedKeyIds + this.#config.numPrivateKeyIds;
-    if (!Number.isInteger(keyId) || keyId < 0 || keyId > top) throw new CoreMisuse('KEYID_RANGE', `KeyID ${keyId} is not in 0..${top}`);
+    if (!Number.isInteger(keyId) || keyId < 0 || keyId > top)
+      throw new CoreMisuse('KEYID_RANGE', `KeyID ${keyId} is not in 0..${top}`);
   }
 
   /** KeyID 0 may be reprogrammed by nobody. */
@@ -47,11 +48,17 @@ export class Bounds {
 
   pkg(pkg: number): void {
     const { packages } = this.#config;
-    if (!Number.isInteger(pkg) || pkg < 0 || pkg >= packages) throw new CoreMisuse('PACKAGE_RANGE', `no package ${pkg} of ${packages}`);
+    if (!Number.isInteger(pkg) || pkg < 0 || pkg >= packages)
+      throw new CoreMisuse('PACKAGE_RANGE', `no package ${pkg} of ${packages}`);
+  }
+
+  pattern(value: bigint): void {
+    if (BigInt.asUintN(64, value) !== value) throw new CoreMisuse('LENGTH_RANGE', `${value} is not an unsigned 64-bit value`);
   }
 
   index(value: number, count: number): void {
-    if (!Number.isInteger(value) || value < 0 || value >= count) throw new CoreMisuse('LENGTH_RANGE', `${value} is not in 0..${count - 1}`);
+    if (!Number.isInteger(value) || value < 0 || value >= count)
+      throw new CoreMisuse('LENGTH_RANGE', `${value} is not in 0..${count - 1}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The packages' caches and what keeps one tag coherent between them (docs/memory-law.md, "Caches"). */
 
-import type { CoreConfig, Displacement, DirectStore } from '../../bindings/memory-core.ts';
+import type { CoreConfig, DirectStore, Displacement } from '../../bindings/memory-core.ts';
 import type { Controller, LineData, Origin } from './controller.ts';
 import { type CachedLine, PackageCache } from './package-cache.ts';
 import type { Tally } from './tally.ts';

@@ -1,8 +1,16 @@
 /** The memory controllers and their DRAM: every line is encrypted and MACed when it is written (DESIGN.md §3). */
 
-import type { Check, CoreConfig, DirectStore, Displacement, DramLine, FaultRecord, LineState } from '../../bindings/memory-core.ts';
+import type {
+  Check,
+  CoreConfig,
+  DirectStore,
+  Displacement,
+  DramLine,
+  FaultRecord,
+  LineState,
+} from '../../bindings/memory-core.ts';
 import { KeyTable } from './key-table.ts';
-import { LINE_BYTES, lineMac, macKey } from './line-crypto.ts';
+import { LINE_BYTES, type LineKey, lineMac, macKey } from './line-crypto.ts';
 import type { Tally } from './tally.ts';
 
 /** What poison remembers of its making; it travels with the poison. */
@@ -29,6 +37,8 @@ interface StoredLine {
   poison: Origin | null;
   keyId: number;
   generation: number;
+  /** The key it was written with, which may have been replaced since. */
+  key: LineKey;
   writer: number;
   tampered: boolean;
 }
@@ -79,7 +89,7 @@ export class Controller {
     const failed = this.#failedCheck(line, keyId, stored);
     if (failed) {
       this.#tally.poisonCreated += 1;
-      stored.poison = this.#origin(line, keyId, stored, failed);
+      stored.poison = this.#originOfRead(line, keyId, stored, failed);
       return { bytes: new Uint8Array(LINE_BYTES), poison: stored.poison };
     }
     if (this.#tdBitMismatch(keyId, stored)) return { bytes: new Uint8Array(LINE_BYTES), poison: null };
@@ -89,13 +99,9 @@ export class Controller {
   /** A write of all 64 bytes: nothing is checked. */
   write(line: number, source: WriteSource): void {
     this.#tally.controllerWrites += 1;
-    const stored = this.#line(line);
     const faulting = this.#isFaulting(line, source.keyId);
-    const origin = faulting ? this.#origin(line, source.keyId, stored, 'unprogrammed-key') : null;
-    const poison = source.poison ?? origin;
-    if (poison && !stored.poison && !source.poison) this.#tally.poisonCreated += 1;
     const tdBit = this.#config.tdBit && this.isPrivate(source.keyId);
-    this.#store(line, { ...source, bytes: faulting ? ZEROS : source.bytes, poison }, tdBit);
+    this.#store(line, faulting ? this.#unwritable(source, tdBit) : source, tdBit);
   }
 
   /** A write of 1..63 bytes at `offset` of the line (docs/memory-law.md, "Controller write"). */
@@ -112,16 +118,14 @@ export class Controller {
     if (this.#config.partialWriteErratum) {
       this.#tally.controllerWrites += 1;
       if (!stored.poison) this.#tally.poisonSilent += 1;
-      stored.poison ??= this.#origin(line, keyId, stored, 'partial-write');
+      stored.poison ??= this.#origin('partial-write', stored);
       return;
     }
     this.#tally.controllerWrites += 1;
     const merged = new Uint8Array(LINE_BYTES);
     merged.set(bytes, offset);
-    const faulting = this.#isFaulting(line, keyId);
-    const poison = stored.poison ?? (faulting ? this.#origin(line, keyId, stored, 'unprogrammed-key') : null);
-    const source = { bytes: faulting ? ZEROS : merged, poison, keyId, cause: kind, writer: this.event };
-    this.#store(line, source, false);
+    const source = { bytes: merged, poison: stored.poison, keyId, cause: kind, writer: this.event };
+    this.#store(line, this.#isFaulting(line, keyId) ? this.#unwritable(source, false) : source, false);
   }
 
   capture(line: number): DramLine {
@@ -158,6 +162,11 @@ export class Controller {
     return { tdBit, poison: poison !== null, keyId, generation, homePackage: this.home(line), writer, tampered };
   }
 
+  plaintext(line: number): Uint8Array {
+    const { key, ciphertext } = this.#line(line);
+    return key.decrypt(line, ciphertext);
+  }
+
   displacements(line: number): Displacement[] {
     return this.#displacements.filter((entry) => entry.pa === line * LINE_BYTES);
   }
@@ -171,11 +180,20 @@ export class Controller {
     const integrity = this.hasIntegrity(keyId);
     const mac = integrity ? this.#narrow(lineMac(ciphertext, key.tweak(line), tdBit, this.#macKey)) : 0;
     const generation = this.keys.generation(pkg, keyId);
-    this.#lines.set(line, { ciphertext, mac, macIsStored: integrity, tdBit, poison, keyId, generation, writer, tampered: false });
+    const state = { tdBit, poison, keyId, generation, key, writer, tampered: false };
+    this.#lines.set(line, { ciphertext, mac, macIsStored: integrity, ...state });
     if (keyId === old.keyId && tdBit === old.tdBit) return;
     this.#tally.displacements += 1;
     const displaced = { displacedKeyId: old.keyId, displacedTdBit: old.tdBit, displacedWriter: old.writer };
     this.#displacements.push({ pa: line * LINE_BYTES, cause, event: this.event, keyId, tdBit, writer, ...displaced });
+  }
+
+  /** `hw.unprogrammedKey = fault`: what a write through such a KeyID leaves behind. */
+  #unwritable(source: WriteSource, tdBit: boolean): WriteSource {
+    if (source.poison) return { ...source, bytes: ZEROS };
+    this.#tally.poisonCreated += 1;
+    const { keyId, writer } = source;
+    return { ...source, bytes: ZEROS, poison: this.#origin('unprogrammed-key', { keyId, tdBit, writer }) };
   }
 
   #failedCheck(line: number, keyId: number, stored: StoredLine): Check | null {
@@ -220,35 +238,38 @@ export class Controller {
     return mac & (2 ** this.#config.macBits - 1);
   }
 
-  #origin(line: number, keyId: number, stored: StoredLine, check: Check): Origin {
-    const checked = check === 'td-bit' || check === 'mac';
-    return {
-      check,
-      macWouldFire: checked && this.hasIntegrity(keyId) ? this.#macMismatch(line, keyId, stored) : null,
-      tdBitWouldFire: checked && this.#tdBitMismatch(keyId, stored),
-      poisonedBy: this.event,
-      storedKeyId: stored.keyId,
-      storedTdBit: stored.tdBit,
-      writer: stored.writer,
-    };
+  /** Poison made now by `check`, where neither TD bit nor MAC were compared. */
+  #origin(check: Check, { keyId, tdBit, writer }: Pick<StoredLine, 'keyId' | 'tdBit' | 'writer'>): Origin {
+    const stored = { storedKeyId: keyId, storedTdBit: tdBit, writer };
+    return { check, macWouldFire: null, tdBitWouldFire: false, poisonedBy: this.event, ...stored };
   }
 
+  /** Poison made by a read: what the other check would have said is computed. */
+  #originOfRead(line: number, keyId: number, stored: StoredLine, check: Check): Origin {
+    const origin = this.#origin(check, stored);
+    if (check === 'unprogrammed-key') return origin;
+    const macWouldFire = this.hasIntegrity(keyId) ? this.#macMismatch(line, keyId, stored) : null;
+    return { ...origin, macWouldFire, tdBitWouldFire: this.#tdBitMismatch(keyId, stored) };
+  }
+
+  /** An attacker's poison: nobody knows where it comes from. */
   #unknownOrigin(stored: StoredLine): Origin {
-    const { keyId: storedKeyId, tdBit: storedTdBit, writer } = stored;
-    return { check: 'poison', macWouldFire: null, tdBitWouldFire: false, poisonedBy: 0, storedKeyId, storedTdBit, writer };
+    return { ...this.#origin('poison', stored), poisonedBy: 0 };
   }
 
   #line(line: number): StoredLine {
     let stored = this.#lines.get(line);
     if (!stored) {
+      const key = this.keys.key(this.home(line), 0);
       stored = {
-        ciphertext: this.keys.key(this.home(line), 0).encrypt(line, ZEROS),
+        ciphertext: key.encrypt(line, ZEROS),
         mac: 0,
         macIsStored: false,
         tdBit: false,
         poison: null,
         keyId: 0,
         generation: 0,
+        key,
         writer: 0,
         tampered: false,
       };

@@ -11,8 +11,8 @@ import {
   type DramLine,
   type FaultRecord,
   type LineState,
-  type Mailbox,
   MAILBOX_BYTES,
+  type Mailbox,
   type MemoryCore,
   OK,
   POISON,
@@ -127,6 +127,7 @@ export class EagerCore implements MemoryCore {
     this.#bounds.range(pa, length);
     this.#bounds.aligned(pa, 8);
     this.#bounds.aligned(length, 8);
+    this.#bounds.pattern(pattern);
     return this.write(pkg, pa, keyId, patternBytes(pattern, length));
   }
 
@@ -152,10 +153,18 @@ export class EagerCore implements MemoryCore {
   }
 
   movdir64bFill(pkg: number, pa: number, lines: number, keyId: number, pattern: bigint): void {
+    this.#bounds.pattern(pattern);
     this.#directLines(pkg, pa, lines, keyId, patternBytes(pattern, LINE_BYTES));
   }
 
-  movdir64bCopy(pkg: number, targetPa: number, targetKeyId: number, sourcePa: number, sourceKeyId: number, lines: number): Status {
+  movdir64bCopy(
+    pkg: number,
+    targetPa: number,
+    targetKeyId: number,
+    sourcePa: number,
+    sourceKeyId: number,
+    lines: number,
+  ): Status {
     this.#bounds.lines(targetPa, lines);
     this.#bounds.lines(sourcePa, lines);
     this.#bounds.keyId(targetKeyId);
@@ -242,6 +251,20 @@ export class EagerCore implements MemoryCore {
   inspect(pa: number): LineState {
     this.#bounds.range(pa, 1);
     return this.#memory.inspect(Math.floor(pa / LINE_BYTES));
+  }
+
+  plaintext(pa: number): Uint8Array {
+    this.#bounds.lines(pa, 1);
+    return this.#memory.plaintext(pa / LINE_BYTES);
+  }
+
+  nextNonZero(pa: number, end: number): number {
+    this.#bounds.lines(pa, 1);
+    this.#bounds.range(pa, end - pa);
+    const isFound = (line: number): boolean =>
+      line * LINE_BYTES >= pa && line * LINE_BYTES < end && this.#memory.plaintext(line).some((byte) => byte !== 0);
+    const line = this.#memory.touchedLines().find(isFound);
+    return line === undefined ? -1 : line * LINE_BYTES;
   }
 
   cachedCopies(pa: number): CachedCopy[] {

@@ -32,7 +32,11 @@ export class XtsKey implements LineKey {
   readonly #tweaks = new Map<number, Uint32Array>();
 
   constructor(dataKey: Uint8Array, tweakKey: Uint8Array) {
-    const [forward, backward, tweak] = [unsafe.expandKeyLE(dataKey), unsafe.expandKeyDecLE(dataKey), unsafe.expandKeyLE(tweakKey)];
+    const [forward, backward, tweak] = [
+      unsafe.expandKeyLE(dataKey),
+      unsafe.expandKeyDecLE(dataKey),
+      unsafe.expandKeyLE(tweakKey),
+    ];
     this.#encrypt = (...s) => unsafe.encrypt(forward, ...s);
     this.#decrypt = (...s) => unsafe.decrypt(backward, ...s);
     this.#tweak = (...s) => unsafe.encrypt(tweak, ...s);
