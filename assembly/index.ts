@@ -5,6 +5,7 @@
 import * as access from './access';
 import * as arena from './arena';
 import * as attack from './attack';
+import * as audit from './audit';
 import * as counters from './counters';
 import * as direct from './direct';
 import * as displacements from './displacements';
@@ -139,6 +140,14 @@ export function inspect(line: f64): void {
 
 export function nextRun(line: f64, end: f64): bool {
   return probes.nextRun(toU64(line), toU64(end));
+}
+
+export function plaintext(line: f64): void {
+  audit.plaintext(toU64(line));
+}
+
+export function nextNonZero(line: f64, end: f64): f64 {
+  return audit.nextNonZero(toU64(line), toU64(end));
 }
 
 export function cachedCopy(line: f64, nth: u32): bool {
