@@ -3,7 +3,8 @@
 /** Who may import whom. A room may always import itself; what is not listed is forbidden. Entries are path prefixes. */
 export const arrows = {
   'src/spec': [],
-  bindings: ['src/spec'],
+  // One file of plain constants is compiled by both compilers: the structs that cross the boundary.
+  bindings: ['assembly/layout.ts', 'src/spec'],
   'src/platform': ['bindings', 'src/spec'],
   'src/firmware': ['src/platform', 'src/spec'],
   'src/tdx-module': ['src/platform', 'src/spec'],

@@ -33,6 +33,7 @@ function cruise(directory: string, ...targets: string[]): { errors: number; viol
 const forbidden: readonly (readonly [file: string, target: string, rule: string])[] = [
   ['src/spec/a.ts', 'src/platform/platform.ts', 'src-spec-reaches-only-its-own'],
   ['bindings/a.ts', 'src/platform/platform.ts', 'bindings-reaches-only-its-own'],
+  ['bindings/b.ts', 'assembly/cache.ts', 'bindings-reaches-only-its-own'],
   ['src/platform/a.ts', 'src/tdx-module/module.ts', 'src-platform-reaches-only-its-own'],
   ['src/firmware/a.ts', 'src/tdx-module/module.ts', 'src-firmware-reaches-only-its-own'],
   ['src/tdx-module/a.ts', 'src/guest/kernel.ts', 'src-tdx-module-reaches-only-its-own'],
@@ -60,6 +61,7 @@ const forbidden: readonly (readonly [file: string, target: string, rule: string]
 
 const allowed: readonly (readonly [file: string, target: string])[] = [
   ['bindings/ok.ts', 'src/spec/leaves.ts'],
+  ['bindings/ok2.ts', 'assembly/layout.ts'],
   ['src/platform/ok.ts', 'bindings/index.ts'],
   ['src/tdx-module/ok.ts', 'src/platform/platform.ts'],
   ['src/linux/ok.ts', 'src/platform/platform.ts'],
