@@ -27,6 +27,8 @@ export type CoreExports = {
   flip(line: number, what: number, bit: number): void;
   inspect(line: number): void;
   nextRun(line: number, end: number): number;
+  plaintext(line: number): void;
+  nextNonZero(line: number, end: number): number;
   cachedCopy(line: number, nth: number): number;
   nextCachedLine(line: number, end: number): number;
   coldReset(): void;

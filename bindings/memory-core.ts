@@ -184,12 +184,12 @@ export interface MemoryCore {
   flip(pa: number, what: 'data' | 'mac' | 'td-bit' | 'poison', bit?: number): void;
   inspect(pa: number): LineState;
   /**
-   * The 64 bytes of the DRAM line at `pa` (64-byte aligned), decrypted with the key and generation it was last written under: what a reader
+   * The 64 bytes of the DRAM line that holds `pa`, decrypted with the key and generation it was last written under: what a reader
    * with that key would get if nothing were checked. TD bit, MAC and poison play no part (a poisoned line shows what lies under the poison);
    * caches are not looked at; a line that an attacker changed decrypts to what that key makes of it. Never-written memory is zeros.
    */
   plaintext(pa: number): Uint8Array;
-  /** Address of the first DRAM line in [pa, end) whose {@link plaintext} is not all zeros, or -1. Uniform zeros are skipped node by node. */
+  /** Address of the first DRAM line that touches [pa, end) whose {@link plaintext} is not all zeros, or -1. Uniform zeros are skipped node by node. */
   nextNonZero(pa: number, end: number): number;
   cachedCopies(pa: number): CachedCopy[];
   /** Calls back for every DRAM line in the range whose TD bit is 1 or which is poisoned, as maximal runs of equal state. */

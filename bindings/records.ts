@@ -121,6 +121,11 @@ export class Records implements Mailbox {
     };
   }
 
+  /** The line's bytes as the last probe left them. */
+  lineBytes(): Uint8Array {
+    return this.#bytesAt(this.#probe + L.PROBE_DATA);
+  }
+
   putDramLine(line: DramLine): void {
     const at = this.#probe;
     const flags = (line.tdBit ? L.PROBE_TD_BIT : 0) | (line.poison ? L.PROBE_POISON : 0);

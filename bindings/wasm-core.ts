@@ -78,8 +78,11 @@ class WasmCore implements MemoryCore {
     this.#access(pkg, pa, out.length, keyId);
     for (let at = 0; at < out.length; ) {
       const chunk = this.#chunk(pa + at, out.length - at);
-      if (this.#core.load_(pkg, pa + at, chunk, keyId) !== 0) return 1;
-      out.set(this.#records.u8.subarray(0, chunk), at);
+      const status = this.#core.load_(pkg, pa + at, chunk, keyId);
+      // Up to the poisoned line the bytes are good.
+      const good = status === 0 ? chunk : Math.max(0, this.#records.fault().pa - (pa + at));
+      out.set(this.#records.u8.subarray(0, good), at);
+      if (status !== 0) return 1;
       at += chunk;
     }
     return 0;
@@ -219,6 +222,18 @@ class WasmCore implements MemoryCore {
     this.#check.address(pa);
     this.#core.inspect(lineOf(pa));
     return this.#records.lineState();
+  }
+
+  plaintext(pa: number): Uint8Array {
+    this.#check.address(pa);
+    this.#core.plaintext(lineOf(pa));
+    return this.#records.lineBytes();
+  }
+
+  nextNonZero(pa: number, end: number): number {
+    this.#check.range(pa, end - pa);
+    const line = this.#core.nextNonZero(lineOf(pa), Math.ceil(end / LINE_BYTES));
+    return line < 0 ? -1 : line * LINE_BYTES;
   }
 
   cachedCopies(pa: number): CachedCopy[] {

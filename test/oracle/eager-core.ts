@@ -254,15 +254,15 @@ export class EagerCore implements MemoryCore {
   }
 
   plaintext(pa: number): Uint8Array {
-    this.#bounds.lines(pa, 1);
-    return this.#memory.plaintext(pa / LINE_BYTES);
+    this.#bounds.range(pa, 1);
+    return this.#memory.plaintext(Math.floor(pa / LINE_BYTES));
   }
 
   nextNonZero(pa: number, end: number): number {
-    this.#bounds.lines(pa, 1);
     this.#bounds.range(pa, end - pa);
+    const first = Math.floor(pa / LINE_BYTES);
     const isFound = (line: number): boolean =>
-      line * LINE_BYTES >= pa && line * LINE_BYTES < end && this.#memory.plaintext(line).some((byte) => byte !== 0);
+      line >= first && line * LINE_BYTES < end && this.#memory.plaintext(line).some((byte) => byte !== 0);
     const line = this.#memory.touchedLines().find(isFound);
     return line === undefined ? -1 : line * LINE_BYTES;
   }
@@ -378,7 +378,7 @@ export class EagerCore implements MemoryCore {
 
   #consume(line: number, keyId: number, origin: Origin): Status {
     this.#tally.poisonConsumed += 1;
-    this.fault = { pa: line * LINE_BYTES, keyId, ...origin };
+    this.fault = this.#memory.faultOf(line, keyId, origin);
     return POISON;
   }
 }
