@@ -223,7 +223,7 @@ export const bench = (knobs: Readonly<Record<string, KnobValue>> = {}, options: 
   const platform = new Platform({
     memoryMap: smallMap,
     lpsPerPackage: 2,
-    knobs: { 'kernel.dirtyLines': 64, ...knobs },
+    knobs: { 'hw.cache.sets': 256, ...knobs },
     ...options,
   });
   const seam = new FakeSeam();
