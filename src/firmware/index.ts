@@ -1,4 +1,5 @@
-export { biosCmrs } from './bios.ts';
+export { type BiosConfiguration, configureBios } from './bios.ts';
 export { type McheckResult, mcheck } from './mcheck.ts';
-export { type FirmwareReport, powerOn } from './power-on.ts';
-export { type CreateModule, SeamLoader } from './seamldr.ts';
+export { type FirmwareReport, type PowerOnOptions, powerOn } from './power-on.ts';
+export { type CreateModule, PSeamldr } from './seamldr.ts';
+export { SEAMLDR_INFO, SEAMLDR_PARAMS, SEAMLDR_STATUS } from './seamldr-layouts.ts';

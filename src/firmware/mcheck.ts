@@ -1,60 +1,76 @@
-import { endOf, overlaps, type Platform, type Range, type SysInfoTable } from '../platform/index.ts';
+import { contains, endOf, overlaps, type Platform, type Range, type SysInfoTable } from '../platform/index.ts';
+import { LIMIT } from '../spec/layouts.ts';
+import type { BiosConfiguration } from './bios.ts';
 
 const PAGE = 4096;
-const MAX_CMRS = 32;
-const SEAMRR_ALIGNMENT = 32 * 2 ** 20;
+
+/** MCHECK's verdict: the system information table, or the first rule that BIOS broke. */
+export type McheckResult = { readonly ok: true; readonly table: SysInfoTable } | { readonly ok: false; readonly reason: string };
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 const show = (range: Range): string => `[${hex(range.base)}, ${hex(endOf(range))})`;
 
-/** One thing that MCHECK verifies about the platform: why it fails, or null. */
-type PlatformCheck = (platform: Platform, cmrs: readonly Range[]) => string | null;
+/** One rule about the whole configuration: the reason why it is broken, or nothing. */
+type Rule = (platform: Platform, bios: BiosConfiguration) => string | undefined;
 
-const firstBad = (cmrs: readonly Range[], bad: (cmr: Range, index: number) => boolean, why: string): string | null => {
-  const cmr = cmrs.find(bad);
-  return cmr ? `CMR ${show(cmr)} ${why}` : null;
-};
+/** The first CMR that breaks a rule. */
+const everyCmr =
+  (broken: (cmr: Range, index: number, platform: Platform, bios: BiosConfiguration) => string | undefined): Rule =>
+  (platform, bios) => {
+    for (const [index, cmr] of bios.cmrs.entries()) {
+      const reason = broken(cmr, index, platform, bios);
+      if (reason) return `CMR ${index} ${show(cmr)} ${reason}`;
+    }
+    return undefined;
+  };
 
-/** In this order: the first that fails is the reason. */
-const CHECKS: readonly PlatformCheck[] = [
-  ({ seam }) => (seam.range ? null : 'SEAMRR is not configured'),
+/** MCHECK's rules in order: SEAMRR, KeyIDs, then the CMR list and the memory behind it. */
+const RULES: readonly Rule[] = [
   ({ map }) =>
-    map.seamrr.base % SEAMRR_ALIGNMENT === 0 && map.seamrr.size % SEAMRR_ALIGNMENT === 0 ? null : 'SEAMRR is not 32 MiB aligned',
-  (platform) => (platform.lastKeyId >= platform.firstPrivateKeyId ? null : 'no private KeyIDs (IA32_MKTME_KEYID_PARTITIONING)'),
-  (_, cmrs) => (cmrs.length >= 1 && cmrs.length <= MAX_CMRS ? null : `${cmrs.length} CMRs; 1 to ${MAX_CMRS} are possible`),
-  (_, cmrs) =>
-    firstBad(cmrs, ({ base, size }) => base % PAGE !== 0 || size % PAGE !== 0 || size === 0, 'is not a range of 4 KiB pages'),
-  (_, cmrs) =>
-    firstBad(cmrs, ({ base }, i) => i > 0 && base < endOf(cmrs[i - 1]!), 'overlaps the one before it, or is out of order'),
-  ({ map }, cmrs) => firstBad(cmrs, (cmr) => overlaps(cmr, map.seamrr), 'overlaps SEAMRR'),
-  (platform, cmrs) => firstBad(cmrs, (cmr) => !isPresent(platform, cmr), 'is not present memory'),
+    map.seamrr.base % LIMIT.SEAMRR_ALIGNMENT || map.seamrr.size % LIMIT.SEAMRR_ALIGNMENT
+      ? `SEAMRR ${show(map.seamrr)} is not aligned to 32 MiB`
+      : undefined,
+  ({ map }) =>
+    map.dram.some((dram) => contains(dram, map.seamrr.base, map.seamrr.size))
+      ? undefined
+      : `SEAMRR ${show(map.seamrr)} is not in DRAM`,
+  ({ lastKeyId, firstPrivateKeyId }) =>
+    lastKeyId < firstPrivateKeyId ? 'no private KeyIDs in IA32_MKTME_KEYID_PARTITIONING' : undefined,
+  (_platform, { cmrs }) =>
+    cmrs.length === 0 || cmrs.length > LIMIT.MAX_CMRS ? `${cmrs.length} CMRs, 1 to ${LIMIT.MAX_CMRS} are possible` : undefined,
+  everyCmr((cmr) =>
+    cmr.size > 0 && cmr.base % PAGE === 0 && cmr.size % PAGE === 0 ? undefined : 'is not a range of whole pages',
+  ),
+  everyCmr((cmr, index, _platform, { cmrs }) =>
+    index > 0 && cmr.base < endOf(cmrs[index - 1]!) ? 'is not above the one before' : undefined,
+  ),
+  everyCmr((cmr, _index, { map }) => (overlaps(cmr, map.seamrr) ? 'overlaps SEAMRR' : undefined)),
+  everyCmr((cmr, _index, { map }) => (isPresent(cmr, map.dram) ? undefined : 'is not physically present')),
 ];
 
-/** Every byte is wired to some controller; neighbouring DRAM ranges count as one. */
-function isPresent(platform: Platform, cmr: Range): boolean {
+/** Every byte is wired: ranges of DRAM may join up. */
+const isPresent = (cmr: Range, dram: readonly Range[]): boolean => {
   let at = cmr.base;
-  for (const range of [...platform.map.dram].sort((a, b) => a.base - b.base))
-    if (range.base <= at && at < endOf(range)) at = endOf(range);
-  return at >= endOf(cmr);
-}
+  while (at < endOf(cmr)) {
+    const home = dram.find((range) => contains(range, at));
+    if (!home) return false;
+    at = endOf(home);
+  }
+  return true;
+};
 
-export type McheckResult = { readonly ok: true; readonly table: SysInfoTable } | { readonly ok: false; readonly reason: string };
-
-/**
- * MCHECK: CPU microcode that verifies what BIOS set up before SEAM becomes usable (every CMR must be present, convertible memory;
- * requirement S1-15), and leaves the system information table for the module.
- */
-export function mcheck(platform: Platform, cmrs: readonly Range[]): McheckResult {
-  for (const check of CHECKS) {
-    const reason = check(platform, cmrs);
-    if (reason !== null) return { ok: false, reason };
+/** Checks what BIOS set up, and that every CMR is memory that is really there; leaves the table that P-SEAMLDR and the module trust. */
+export const mcheck = (platform: Platform, bios: BiosConfiguration): McheckResult => {
+  for (const rule of RULES) {
+    const reason = rule(platform, bios);
+    if (reason) return { ok: false, reason: `MCHECK: ${reason}` };
   }
   const table: SysInfoTable = {
-    cmrs: cmrs.map(({ base, size }) => ({ base, size })),
+    cmrs: bios.cmrs,
     totalLps: platform.lps.length,
     totalPackages: platform.packages,
     tdxWithoutIntegrity: platform.knobs['hw.integrity'] !== 'Ci',
     seamrr: platform.map.seamrr,
   };
   return { ok: true, table };
-}
+};

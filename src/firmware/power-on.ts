@@ -1,64 +1,137 @@
-import { Completion, GPR, type LogicalProcessor, type Platform, type Range, type Software } from '../platform/index.ts';
+import {
+  Completion,
+  GPR,
+  type LogicalProcessor,
+  type Platform,
+  type Range,
+  type Software,
+  type SysInfoTable,
+} from '../platform/index.ts';
 import { SEAMLDR } from '../spec/leaves.ts';
-import { biosCmrs, configureSeamrr } from './bios.ts';
+import { type BiosConfiguration, configureBios } from './bios.ts';
 import { mcheck } from './mcheck.ts';
-import { type CreateModule, SeamLoader } from './seamldr.ts';
+import { type CreateModule, PSeamldr } from './seamldr.ts';
+import { SEAMLDR_PARAMS, SEAMLDR_STATUS } from './seamldr-layouts.ts';
 
-/** How far the platform's TDX support got. */
+const PAGE = 4096;
+
+export interface PowerOnOptions {
+  /** Called by P-SEAMLDR when the last LP has asked for the module. */
+  readonly createModule: CreateModule;
+  /** The module's image, for MRSEAM; whole pages are loaded, the rest of the last one is zeros. Default: a short text. */
+  readonly moduleImage?: Uint8Array;
+}
+
+/** How the platform came out of firmware. */
 export interface FirmwareReport {
-  readonly cmrs: readonly Range[];
-  readonly seamldr: boolean;
-  readonly module: boolean;
-  /** Why TDX is not enabled; empty when it is. */
+  /** SEAMRR is locked, MCHECK passed and P-SEAMLDR answers. */
+  readonly tdxEnabled: boolean;
+  /** P-SEAMLDR has installed the TDX module. */
+  readonly moduleLoaded: boolean;
+  /** Why TDX or the module is missing; empty if nothing is. */
   readonly reason: string;
-  /** Requirement S4-14: an erratum part must not offer fast warm reset. */
-  readonly warnings: readonly string[];
+  /** CMRs as MCHECK verified them; empty without TDX. */
+  readonly cmrs: readonly Range[];
+  readonly seamrr: Range | null;
+  readonly sysInfo: SysInfoTable | null;
+  /** Lines of the boot log. */
+  readonly log: readonly string[];
 }
 
-/** Where BIOS keeps the parameters of SEAMLDR.INSTALL while it loads the module. */
-const PARAMETERS = 0x8000;
-
-/** From reset to the hand-over to an OS: BIOS, MCHECK, P-SEAMLDR and the module. Runs on the bootstrap LP. */
-export function* powerOn(lp: LogicalProcessor, createModule: CreateModule): Software<FirmwareReport> {
-  const { platform } = lp;
-  const event = lp.beginEvent('phase', 'BIOS and MCHECK');
-  configureSeamrr(platform);
-  const cmrs = biosCmrs(platform);
-  const warnings = missingWorkarounds(platform);
-  const checked =
-    platform.knobs['bios.tdx'] === 'on' ? mcheck(platform, cmrs) : ({ ok: false, reason: 'BIOS has TDX off' } as const);
-  lp.endEvent(event, checked.ok ? '' : checked.reason);
-  if (!checked.ok) return { cmrs, seamldr: false, module: false, reason: checked.reason, warnings };
-  platform.seam.seamldr = new SeamLoader(platform, checked.table, createModule);
-  if (platform.knobs['bios.seamModule'] === 'loaded') yield* installModule(lp);
-  const module = platform.seam.module !== null;
-  return { cmrs, seamldr: true, module, reason: module ? '' : 'no TDX module is installed', warnings };
+/**
+ * Firmware from reset to the OS: BIOS settings, MCHECK, P-SEAMLDR, and SEAMLDR.INSTALL on every LP. Runs on the bootstrap processor
+ * (LP 0); the other LPs must be interruptible. Afterwards all LPs are outside VMX operation.
+ */
+export function* powerOn(platform: Platform, options: PowerOnOptions): Software<FirmwareReport> {
+  const bsp = platform.lps[0]!;
+  const event = bsp.beginEvent('phase', 'firmware');
+  const report = yield* boot(platform, bsp, options);
+  bsp.endEvent(event, report.reason === '' ? 'ok' : report.reason);
+  return report;
 }
 
-/** BIOS sends every LP into P-SEAMLDR in turn. */
-function* installModule(bsp: LogicalProcessor): Software {
-  const event = bsp.beginEvent('phase', 'P-SEAMLDR installs the TDX module');
-  for (const lp of bsp.platform.lps) {
-    const done = new Completion();
-    if (lp === bsp) yield* installOn(lp, done);
-    else bsp.platform.interrupt(bsp, lp, () => installOn(lp, done));
-    yield { what: `SEAMLDR.INSTALL on LP ${lp.id}`, ready: () => done.done };
-    bsp.joinTime(done.at);
+const hex = (value: number): string => `0x${value.toString(16)}`;
+const show = ({ base, size }: Range): string => `[${hex(base)}, ${hex(base + size)})`;
+
+const withoutTdx = (platform: Platform, reason: string): FirmwareReport => {
+  platform.seam.range = null;
+  return {
+    tdxEnabled: false,
+    moduleLoaded: false,
+    reason,
+    cmrs: [],
+    seamrr: null,
+    sysInfo: null,
+    log: [reason, 'TDX: not enabled'],
+  };
+};
+
+function* boot(platform: Platform, bsp: LogicalProcessor, options: PowerOnOptions): Software<FirmwareReport> {
+  const bios = configureBios(platform);
+  if (!bios.tdxEnabled) return withoutTdx(platform, bios.reason);
+  const checked = mcheck(platform, bios);
+  if (!checked.ok) return withoutTdx(platform, checked.reason);
+  const { table } = checked;
+  platform.seam.seamldr = new PSeamldr(platform, table, options.createModule);
+  const log = [
+    `BIOS: SEAMRR ${show(table.seamrr)} locked`,
+    ...table.cmrs.map((cmr) => `MCHECK: CMR ${show(cmr)} present`),
+    'P-SEAMLDR loaded',
+  ];
+  const reason =
+    platform.knobs['bios.seamModule'] === 'absent'
+      ? 'BIOS: the TDX module is not installed'
+      : yield* installModule(platform, bsp, bios, options);
+  log.push(reason === '' ? 'P-SEAMLDR: TDX module installed' : reason);
+  return { tdxEnabled: true, moduleLoaded: reason === '', reason, cmrs: table.cmrs, seamrr: table.seamrr, sysInfo: table, log };
+}
+
+const DEFAULT_IMAGE = new TextEncoder().encode('Seamline model of the Intel TDX module 1.5');
+
+/** SEAMLDR.INSTALL on every LP; the reason of a failure, or nothing. */
+function* installModule(
+  platform: Platform,
+  bsp: LogicalProcessor,
+  bios: BiosConfiguration,
+  options: PowerOnOptions,
+): Software<string> {
+  const params = bios.scratch.base;
+  writeParams(bsp, params, options.moduleImage ?? DEFAULT_IMAGE);
+  let failure = '';
+  for (const lp of platform.lps) {
+    yield* onLp(platform, bsp, lp, function* () {
+      lp.vmxon();
+      lp.gpr[GPR.RAX] = SEAMLDR.INSTALL;
+      lp.gpr[GPR.RCX] = BigInt(params);
+      yield* lp.seamcall();
+      lp.vmxoff();
+      const status = lp.gpr[GPR.RAX];
+      if (status !== SEAMLDR_STATUS.SUCCESS) failure ||= `SEAMLDR.INSTALL on LP ${lp.id}: 0x${status.toString(16)}`;
+    });
   }
-  bsp.endEvent(event);
+  return failure;
 }
 
-/** BIOS is in VMX operation only for the call. */
-function* installOn(lp: LogicalProcessor, done: Completion): Software {
-  lp.vmxon();
-  lp.gpr[GPR.RAX] = SEAMLDR.INSTALL;
-  lp.gpr[GPR.RCX] = BigInt(PARAMETERS);
-  yield* lp.seamcall();
-  lp.vmxoff();
-  done.complete(lp.now);
-}
+/** The parameter page, then the image's pages, in BIOS's own memory; nothing stays dirty in a cache. */
+const writeParams = (bsp: LogicalProcessor, at: number, image: Uint8Array): void => {
+  const pages = Math.max(1, Math.ceil(image.length / PAGE));
+  const params = new Uint8Array(SEAMLDR_PARAMS.SIZE);
+  SEAMLDR_PARAMS.NUM_MODULE_PAGES.setNumber(params, pages);
+  for (let page = 0; page < pages; page++) SEAMLDR_PARAMS.MODULE_PAGES.setNumber(params, at + (1 + page) * PAGE, 8 * page);
+  const padded = new Uint8Array(pages * PAGE);
+  padded.set(image);
+  bsp.storeBytes(at, params);
+  bsp.storeBytes(at + PAGE, padded);
+  bsp.clflush(at, (1 + pages) * PAGE);
+};
 
-const missingWorkarounds = ({ hasPartialWriteErratum, knobs }: Platform): readonly string[] =>
-  hasPartialWriteErratum && knobs['bios.fastWarmReset'] === 'enabled'
-    ? ['BIOS_MISSING_WORKAROUND: fast warm reset is enabled on a part with the partial-write erratum']
-    : [];
+function* onLp(platform: Platform, bsp: LogicalProcessor, lp: LogicalProcessor, work: () => Software): Software {
+  if (lp === bsp) return yield* work();
+  const done = new Completion();
+  platform.interrupt(bsp, lp, function* () {
+    yield* work();
+    done.complete(lp.now);
+  });
+  yield { what: `firmware on LP ${lp.id}`, ready: () => done.done };
+  bsp.joinTime(done.at);
+}

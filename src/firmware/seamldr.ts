@@ -1,3 +1,4 @@
+import { sha384 } from '@noble/hashes/sha2.js';
 import {
   GPR,
   type LogicalProcessor,
@@ -6,83 +7,90 @@ import {
   type Software,
   type SysInfoTable,
 } from '../platform/index.ts';
-import { u16, u32 } from '../spec/field.ts';
 import { SEAMLDR } from '../spec/leaves.ts';
+import { SEAMLDR_INFO, SEAMLDR_PARAMS, SEAMLDR_STATUS } from './seamldr-layouts.ts';
 
-/** P-SEAMLDR completion statuses (as Linux's seamldr driver knows them; the numbers are assumed). */
-const SUCCESS = 0n;
-const EBADPARAM = 0x8000_0000_0000_0000n;
-const EBADCALL = 0x8000_0000_0000_0003n;
+const PAGE = 4096;
+const MAX_MODULE_PAGES = 496;
+const LOAD = 0;
+const MEASUREMENT_BYTES = 48;
+const SVN_BYTES = 16;
+const VENDOR_INTEL = 0x8086;
 
-/** SEAMLDR_INFO, 256 bytes, 256-byte aligned: the fields that Linux reads (assumed offsets). */
-const SEAMLDR_INFO = {
-  SIZE: 256,
-  version: u32(0),
-  attributes: u32(4),
-  vendor_id: u32(8),
-  build_date: u32(12),
-  build_num: u16(16),
-  minor: u16(18),
-  major: u16(20),
-} as const;
-const INTEL = 0x8086;
-const INFO_VERSION = 1;
-const PARAMS_ALIGNMENT = 4096n;
+export type CreateModule = (info: SysInfoTable) => SeamSoftware;
 
-/** Makes the module: plugged in by whoever composes the machine, so that firmware does not know its code. */
-export type CreateModule = (table: SysInfoTable) => SeamSoftware;
+type SeamldrLeaf = (lp: LogicalProcessor) => bigint;
 
-/**
- * The persistent SEAM loader. Its state lies in the SEAM range. TDX modules here are code of Seamline's own, so INSTALL does not parse an
- * image; what it keeps is the protocol: one call on every LP, and the module is there when the last has made it.
- */
-export class SeamLoader implements SeamSoftware {
+/** P-SEAMLDR: loads the TDX module into the SEAM range once every LP has asked for it, and measures it. */
+export class PSeamldr implements SeamSoftware {
   readonly #platform: Platform;
-  readonly #table: SysInfoTable;
+  readonly #info: SysInfoTable;
   readonly #createModule: CreateModule;
-  readonly #installed = new Set<number>();
-  readonly #leaves: ReadonlyMap<bigint, (lp: LogicalProcessor) => bigint> = new Map([
-    [SEAMLDR.INFO, (lp: LogicalProcessor) => this.#info(lp)],
-    [SEAMLDR.INSTALL, (lp: LogicalProcessor) => this.#install(lp)],
+  /** LPs that have called INSTALL in this session. */
+  readonly #arrived = new Set<number>();
+  #mrSeam = new Uint8Array(MEASUREMENT_BYTES);
+  readonly #leaves: ReadonlyMap<bigint, SeamldrLeaf> = new Map([
+    [SEAMLDR.INFO, (lp) => this.#writeInfo(lp)],
+    [SEAMLDR.INSTALL, (lp) => this.#install(lp)],
   ]);
 
-  constructor(platform: Platform, table: SysInfoTable, createModule: CreateModule) {
+  constructor(platform: Platform, info: SysInfoTable, createModule: CreateModule) {
     this.#platform = platform;
-    this.#table = table;
+    this.#info = info;
     this.#createModule = createModule;
   }
 
   *call(lp: LogicalProcessor): Software {
     yield 'lock';
     const leaf = this.#leaves.get(lp.gpr[GPR.RAX]!);
-    lp.gpr[GPR.RAX] = leaf ? leaf(lp) : EBADCALL;
+    lp.gpr[GPR.RAX] = leaf ? leaf(lp) : SEAMLDR_STATUS.EBADCALL;
   }
 
-  /** SEAMLDR.INFO: RCX = shared address of the buffer. */
-  #info(lp: LogicalProcessor): bigint {
-    const buffer = lp.gpr[GPR.RCX]!;
-    if (buffer % BigInt(SEAMLDR_INFO.SIZE) !== 0n || !this.#isHostMemory(buffer, SEAMLDR_INFO.SIZE)) return EBADPARAM;
-    const bytes = new Uint8Array(SEAMLDR_INFO.SIZE);
-    SEAMLDR_INFO.version.set(bytes, INFO_VERSION);
-    SEAMLDR_INFO.vendor_id.set(bytes, INTEL);
-    SEAMLDR_INFO.major.set(bytes, 1);
-    SEAMLDR_INFO.minor.set(bytes, 5);
-    lp.storeBytes(Number(buffer), bytes);
-    return SUCCESS;
+  /** RCX: 256-byte aligned buffer. */
+  #writeInfo(lp: LogicalProcessor): bigint {
+    const pa = this.#buffer(lp, SEAMLDR_INFO.SIZE);
+    if (pa === null) return SEAMLDR_STATUS.EBADPARAM;
+    const info = new Uint8Array(SEAMLDR_INFO.SIZE);
+    SEAMLDR_INFO.VENDOR_ID.set(info, VENDOR_INTEL);
+    SEAMLDR_INFO.MAJOR_VERSION.set(info, 1);
+    SEAMLDR_INFO.MINOR_VERSION.set(info, 5);
+    SEAMLDR_INFO.MRSEAM.set(info, this.#mrSeam);
+    lp.storeBytes(pa, info);
+    return SEAMLDR_STATUS.SUCCESS;
   }
 
-  /** SEAMLDR.INSTALL: RCX = shared address of the parameters. Each LP once; the last one's call puts the module in place. */
+  /** RCX: SEAMLDR_PARAMS. The call of the last LP copies, measures and starts the module. */
   #install(lp: LogicalProcessor): bigint {
-    const parameters = lp.gpr[GPR.RCX]!;
-    if (parameters % PARAMS_ALIGNMENT !== 0n || !this.#isHostMemory(parameters, Number(PARAMS_ALIGNMENT))) return EBADPARAM;
-    if (this.#platform.seam.module || this.#installed.has(lp.id)) return EBADCALL;
-    this.#installed.add(lp.id);
-    if (this.#installed.size === this.#table.totalLps) this.#platform.seam.module = this.#createModule(this.#table);
-    return SUCCESS;
+    const pa = this.#buffer(lp, PAGE);
+    if (pa === null) return SEAMLDR_STATUS.EBADPARAM;
+    if (this.#platform.seam.module) return SEAMLDR_STATUS.EMODBUSY;
+    const params = lp.loadBytes(pa, SEAMLDR_PARAMS.SIZE);
+    const pages = SEAMLDR_PARAMS.NUM_MODULE_PAGES.getNumber(params);
+    if (SEAMLDR_PARAMS.SCENARIO.get(params) !== LOAD || pages < 1 || pages > MAX_MODULE_PAGES) return SEAMLDR_STATUS.EBADPARAM;
+    this.#arrived.add(lp.id);
+    if (this.#arrived.size < this.#info.totalLps) return SEAMLDR_STATUS.SUCCESS;
+    this.#load(lp, params, pages);
+    return SEAMLDR_STATUS.SUCCESS;
   }
 
-  #isHostMemory(address: bigint, size: number): boolean {
-    const pa = Number(address);
-    return this.#platform.isDram(pa, size) && !this.#platform.seam.covers(pa);
+  #load(lp: LogicalProcessor, params: Uint8Array, pages: number): void {
+    const hash = sha384.create();
+    for (let page = 0; page < pages; page++)
+      hash.update(lp.loadBytes(SEAMLDR_PARAMS.MODULE_PAGES.getNumber(params, 8 * page), PAGE));
+    this.#mrSeam = new Uint8Array(hash.digest());
+    this.#platform.report.setSeamIdentity({
+      mrSeam: this.#mrSeam,
+      mrSignerSeam: new Uint8Array(MEASUREMENT_BYTES),
+      attributes: 0n,
+      svn: new Uint8Array(SVN_BYTES).fill(1, 0, 1),
+    });
+    this.#platform.seam.module = this.#createModule(this.#info);
+    this.#arrived.clear();
+  }
+
+  #buffer(lp: LogicalProcessor, alignment: number): number | null {
+    const rcx = lp.gpr[GPR.RCX]!;
+    const pa = Number(rcx);
+    return rcx < 1n << 46n && pa % alignment === 0 && !this.#platform.seam.covers(pa) ? pa : null;
   }
 }
