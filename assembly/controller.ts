@@ -1,5 +1,5 @@
 /** The memory controller: DESIGN.md §3's tables of reads and writes, one line at a time. */
-import { eager, erratum, hasIntegrity, isPrivate, macFirst, provenance, tdBitOn } from './config';
+import { eager, erratum, hasIntegrity, isPrivate, macFirst, provenance, tdBitOn, unprogrammedFault } from './config';
 import { count } from './counters';
 import { changesOwner, logDisplacement } from './displacements';
 import { homeOf } from './homes';
@@ -111,20 +111,22 @@ function replaceLine(frame: u64, index: u32, newTag: u32, from: usize, cause: i3
   let tag = newTag;
   let bytes = from;
   if (provenance && changesOwner(oldTag, tag)) logDisplacement(line, 1, cause, tag, writer, oldTag, lineWriter(desc, index));
-  const faulty = isFaultWrite(tag);
   // Poison that survives the write keeps its origin.
-  if ((oldTag & (STORED | POISON)) != 0) forgetLine(line, !faulty && (tag & POISON) != 0 ? oldTag & ~POISON : oldTag);
-  if (faulty) bytes = zeroLine;
-  else if (eager) {
+  if ((oldTag & (STORED | POISON)) != 0) forgetLine(line, (tag & POISON) != 0 ? oldTag & ~POISON : oldTag);
+  if (unprogrammedFault && isFault(tag & INSTANCE)) {
+    if ((tag & POISON) == 0) {
+      count(COUNTER_POISON_CREATED);
+      rememberPoison(line, CHECK_UNPROGRAMMED_KEY, oldTag, lineWriter(desc, index), 2, false);
+    }
+    tag |= POISON;
+    bytes = zeroLine;
+  }
+  if (eager) {
     storeReal(line, tag, bytes);
     bytes = eagerLine;
     tag |= STORED;
   }
   putLine(desc, index, bytes, tag, writer);
-}
-
-function isFaultWrite(tag: u32): bool {
-  return (tag & POISON) != 0 && isFault(tag & INSTANCE);
 }
 
 /** `crypto: 'eager'`: ciphertext and MAC at every write. */

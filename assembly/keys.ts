@@ -9,7 +9,7 @@ import { mailbox } from './memory-map';
 import { deriveKey } from './crypto/key-stream';
 import { markInstances } from './collect';
 import { forgetSchedule } from './schedules';
-import { POISON, TD } from './tags';
+import { TD } from './tags';
 
 /** Instance record. */
 const KEY_ID = 0;
@@ -28,7 +28,7 @@ const KIND_FREE: u32 = 0;
 const KIND_STREAM: u32 = 1;
 const KIND_GIVEN: u32 = 2;
 const KIND_PLAIN: u32 = 3;
-/** Written through an unprogrammed KeyID that faults: zeros, poisoned. */
+/** Unprogrammed, and accesses through it fault. What a write leaves behind, poisoned zeros, is under KeyID 0's key. */
 const KIND_FAULT: u32 = 4;
 
 const CHUNK_SHIFT: u32 = 8;
@@ -89,13 +89,12 @@ export function isFault(instance: u32): bool {
 
 /** Neither encrypts nor has a tweak. */
 export function isPlain(instance: u32): bool {
-  return load<u32>(record(instance), KIND) >= KIND_PLAIN;
+  return load<u32>(record(instance), KIND) == KIND_PLAIN;
 }
 
 /** Does a line written under this instance have a MAC? */
 export function storesMac(instance: u32): bool {
-  const at = record(instance);
-  return load<u32>(at, KIND) != KIND_FAULT && hasIntegrity(load<u32>(at, KEY_ID));
+  return hasIntegrity(instanceKeyId(instance));
 }
 
 /** 64 bytes: data key at +0, tweak key at +32. */
@@ -129,9 +128,9 @@ function expectedTagSlow(pkg: u32, keyId: u32): u32 {
   return tag;
 }
 
-/** What a write through a faulting KeyID leaves behind. */
+/** Tag of a write through a faulting KeyID; its poison comes on top. */
 export function faultTag(pkg: u32, keyId: u32): u32 {
-  const tag = currentInstance(pkg, keyId) | POISON;
+  const tag = currentInstance(pkg, keyId);
   return tdBitOn && isPrivate(keyId) ? tag | TD : tag;
 }
 

@@ -5,14 +5,17 @@ import { forgetLine, writeLine, writeTag } from './controller';
 import { count } from './counters';
 import { changesOwner, logDisplacement } from './displacements';
 import { homeEnd, homeOf } from './homes';
-import { isFault } from './keys';
+import { expectedTag, isFault } from './keys';
 import { fillLine } from './lines';
 import { patternLine } from './memory-map';
 import { freePage, lineTag, lineWriter } from './page';
 import { treeNodes } from './slabs';
 import { FILL, INSTANCE, KIND_SHIFT, MIXED, NODE, POISON, STORED, TAG } from './tags';
 import { collapseNode, dropTranslations, kindOf, LOW, root, ROOT_SHIFT, setFill, split, WRITER } from './tree';
-import { COUNTER_CONTROLLER_WRITES } from './spec/counters';
+import { COUNTER_CONTROLLER_WRITES, COUNTER_POISON_CREATED } from './spec/counters';
+
+/** Fills through a faulting KeyID remember where each line's poison came from, up to this many lines. */
+const FAULT_LINES: u64 = 1 << 20;
 
 /** What is being written. */
 let newTag: u32 = 0;
@@ -25,8 +28,9 @@ export function fillRange(line: u64, lines: u64, keyId: u32, pattern: u64, cause
   let at = line;
   while (at < end) {
     const frame = at >> 6;
-    const whole = eager ? 0 : wholeFrames(at, end);
     reserve();
+    const singly = eager || (lines <= FAULT_LINES && expectedTag(homeOf(frame), keyId) == 0);
+    const whole = singly ? 0 : wholeFrames(at, end);
     if (whole != 0) {
       fillFrames(frame, frame + whole, keyId, pattern, cause, writer);
       at += whole << 6;
@@ -49,8 +53,13 @@ function wholeFrames(at: u64, end: u64): u64 {
 function fillFrames(first: u64, last: u64, keyId: u32, pattern: u64, cause: i32, writer: u32): void {
   newTag = writeTag(homeOf(first), keyId);
   newWriter = writer;
-  newPattern = (newTag & POISON) != 0 && isFault(newTag & INSTANCE) ? 0 : pattern;
+  newPattern = pattern;
   newCause = cause;
+  if (isFault(newTag & INSTANCE)) {
+    newTag |= POISON;
+    newPattern = 0;
+    count(COUNTER_POISON_CREATED, (last - first) << 6);
+  }
   count(COUNTER_CONTROLLER_WRITES, (last - first) << 6);
   fillEntries(root, 0, ROOT_SHIFT, first, last);
 }

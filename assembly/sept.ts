@@ -197,7 +197,8 @@ function descend(at: usize, slot: u32, pkg: u32, gpa: u64, write: bool, start: u
       return finish(WALK_POISON, level, 0, 0);
     }
     const raw = load<u64>(cachedBytes(view, index) + (<usize>pa & 63));
-    if ((raw & READ) == 0) return finish(WALK_VIOLATION, level, raw, 0);
+    // SDM, EPT misconfigurations: write without read is one; anything else without read is not present for us.
+    if ((raw & READ) == 0) return finish((raw & WRITE) != 0 ? WALK_MISCONFIGURATION : WALK_VIOLATION, level, raw, 0);
     const leaf = (raw & LEAF) != 0;
     if ((raw & ADDRESS) >> addressBits != 0 || (leaf ? level > LAST_LEAF_LEVEL : level == 0)) {
       return finish(WALK_MISCONFIGURATION, level, raw, 0);
