@@ -76,9 +76,9 @@ function column(table: usize, c0: u32, c1: u32, c2: u32, c3: u32): u32 {
 function lastColumn(box: usize, c0: u32, c1: u32, c2: u32, c3: u32): u32 {
   return (
     <u32>load<u8>(box + (c0 & 0xff)) |
-    (<u32>load<u8>(box + ((c1 >> 8) & 0xff)) << 8) |
-    (<u32>load<u8>(box + ((c2 >> 16) & 0xff)) << 16) |
-    (<u32>load<u8>(box + (c3 >> 24)) << 24)
+    ((<u32>load<u8>(box + ((c1 >> 8) & 0xff))) << 8) |
+    ((<u32>load<u8>(box + ((c2 >> 16) & 0xff))) << 16) |
+    ((<u32>load<u8>(box + (c3 >> 24))) << 24)
   );
 }
 

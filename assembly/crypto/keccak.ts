@@ -18,7 +18,7 @@ function buildRoundConstants(): void {
       constant |= u64(lfsr & 1) << ((u64(1) << j) - 1);
       lfsr = (lfsr << 1) ^ ((lfsr >> 7) * 0x171);
     }
-    store<u64>(roundConstants + (<usize>round << 3), constant);
+    store<u64>(roundConstants + ((<usize>round) << 3), constant);
   }
 }
 buildRoundConstants();
@@ -63,7 +63,7 @@ function round(a: usize, b: usize, constant: u64): void {
 
 /** Keccak-f[1600] on the 25 little-endian lanes at `lanes`. */
 export function keccakF1600(lanes: usize): void {
-  for (let i: usize = 0; i < <usize>ROUNDS << 3; i += 16) {
+  for (let i: usize = 0; i < (<usize>ROUNDS) << 3; i += 16) {
     round(lanes, scratch, load<u64>(roundConstants + i));
     round(scratch, lanes, load<u64>(roundConstants + i, 8));
   }

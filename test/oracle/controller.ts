@@ -99,9 +99,8 @@ export class Controller {
   /** A write of all 64 bytes: nothing is checked. */
   write(line: number, source: WriteSource): void {
     this.#tally.controllerWrites += 1;
-    const faulting = this.#isFaulting(line, source.keyId);
     const tdBit = this.#config.tdBit && this.isPrivate(source.keyId);
-    this.#store(line, faulting ? this.#unwritable(source, tdBit) : source, tdBit);
+    this.#store(line, this.#isFaulting(line, source.keyId) ? this.#unwritable(line, source) : source, tdBit);
   }
 
   /** A write of 1..63 bytes at `offset` of the line (docs/memory-law.md, "Controller write"). */
@@ -125,7 +124,7 @@ export class Controller {
     const merged = new Uint8Array(LINE_BYTES);
     merged.set(bytes, offset);
     const source = { bytes: merged, poison: stored.poison, keyId, cause: kind, writer: this.event };
-    this.#store(line, this.#isFaulting(line, keyId) ? this.#unwritable(source, false) : source, false);
+    this.#store(line, this.#isFaulting(line, keyId) ? this.#unwritable(line, source) : source, false);
   }
 
   capture(line: number): DramLine {
@@ -167,6 +166,12 @@ export class Controller {
     return key.decrypt(line, ciphertext);
   }
 
+  /** The fault that a consumer of this poison reports. */
+  faultOf(line: number, keyId: number, origin: Origin): FaultRecord {
+    const known = origin.check === 'poison' ? this.#unknownOrigin(this.#line(line)) : origin;
+    return { pa: line * LINE_BYTES, keyId, ...known };
+  }
+
   displacements(line: number): Displacement[] {
     return this.#displacements.filter((entry) => entry.pa === line * LINE_BYTES);
   }
@@ -189,11 +194,10 @@ export class Controller {
   }
 
   /** `hw.unprogrammedKey = fault`: what a write through such a KeyID leaves behind. */
-  #unwritable(source: WriteSource, tdBit: boolean): WriteSource {
+  #unwritable(line: number, source: WriteSource): WriteSource {
     if (source.poison) return { ...source, bytes: ZEROS };
     this.#tally.poisonCreated += 1;
-    const { keyId, writer } = source;
-    return { ...source, bytes: ZEROS, poison: this.#origin('unprogrammed-key', { keyId, tdBit, writer }) };
+    return { ...source, bytes: ZEROS, poison: this.#origin('unprogrammed-key', this.#line(line)) };
   }
 
   #failedCheck(line: number, keyId: number, stored: StoredLine): Check | null {
@@ -203,7 +207,7 @@ export class Controller {
     if (this.#config.tdBit) this.#tally.tdBitChecks += 1;
     if (this.#tdBitMismatch(keyId, stored)) {
       this.#tally.tdBitMismatches += 1;
-      return this.isPrivate(keyId) || this.hasIntegrity(keyId) ? 'td-bit' : null;
+      return this.#tdBitFires(keyId, stored) ? 'td-bit' : null;
     }
     return !macFirst && this.#checkMac(line, keyId, stored) ? 'mac' : null;
   }
@@ -219,6 +223,11 @@ export class Controller {
 
   #tdBitMismatch(keyId: number, stored: StoredLine): boolean {
     return this.#config.tdBit && stored.tdBit !== this.isPrivate(keyId);
+  }
+
+  /** A mismatch that makes poison: shared without integrity gets the fixed pattern instead. */
+  #tdBitFires(keyId: number, stored: StoredLine): boolean {
+    return this.#tdBitMismatch(keyId, stored) && (this.isPrivate(keyId) || this.hasIntegrity(keyId));
   }
 
   #macMismatch(line: number, keyId: number, stored: StoredLine): boolean {
@@ -246,13 +255,12 @@ export class Controller {
 
   /** Poison made by a read: what the other check would have said is computed. */
   #originOfRead(line: number, keyId: number, stored: StoredLine, check: Check): Origin {
-    const origin = this.#origin(check, stored);
-    if (check === 'unprogrammed-key') return origin;
-    const macWouldFire = this.hasIntegrity(keyId) ? this.#macMismatch(line, keyId, stored) : null;
-    return { ...origin, macWouldFire, tdBitWouldFire: this.#tdBitMismatch(keyId, stored) };
+    const hasMac = this.hasIntegrity(keyId) && check !== 'unprogrammed-key';
+    const macWouldFire = hasMac ? this.#macMismatch(line, keyId, stored) : null;
+    return { ...this.#origin(check, stored), macWouldFire, tdBitWouldFire: this.#tdBitFires(keyId, stored) };
   }
 
-  /** An attacker's poison: nobody knows where it comes from. */
+  /** An attacker's poison: nobody knows where it comes from, so its consumer reports the line as it finds it. */
   #unknownOrigin(stored: StoredLine): Origin {
     return { ...this.#origin('poison', stored), poisonedBy: 0 };
   }

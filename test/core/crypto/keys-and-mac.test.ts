@@ -20,7 +20,11 @@ function u32s(...values: number[]): Buffer {
 }
 
 function keyBlock(pkg: number, keyId: number, generation: number, block: number): Buffer {
-  return createHash('sha3-256').update('seamline-key').update(u64(SEED)).update(u32s(pkg, keyId, generation, block)).digest();
+  return createHash('sha3-256')
+    .update('seamline-key')
+    .update(u64(SEED))
+    .update(u32s(pkg, keyId, generation, block))
+    .digest();
 }
 
 describe('keys derived from the seed', () => {

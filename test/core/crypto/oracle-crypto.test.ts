@@ -24,12 +24,21 @@ describe("the oracle's line crypto", () => {
   it('key stream and MAC are the published hashes', () => {
     const seed = Buffer.from('efcdab8967452301', 'hex');
     const block = (b: number): string =>
-      createHash('sha3-256').update('seamline-key').update(seed).update(Buffer.from(Uint32Array.of(1, 42, 7, b).buffer)).digest('hex');
+      createHash('sha3-256')
+        .update('seamline-key')
+        .update(seed)
+        .update(Buffer.from(Uint32Array.of(1, 42, 7, b).buffer))
+        .digest('hex');
     expect(streamKey(0x0123456789abcdefn, 1, 42, 7, 256).map(hex)).toEqual([block(0), block(1)]);
     expect(streamKey(0x0123456789abcdefn, 1, 42, 7, 128).map(hex).join('')).toBe(block(0));
     const key = macKey(0x0123456789abcdefn);
     expect(hex(key)).toBe(createHash('sha3-256').update('seamline-mac').update(seed).digest('hex').slice(0, 32));
-    const digest = createHash('sha3-256').update(bytesOf(64, 1)).update(bytesOf(16, 2)).update(Uint8Array.of(1)).update(key).digest();
+    const digest = createHash('sha3-256')
+      .update(bytesOf(64, 1))
+      .update(bytesOf(16, 2))
+      .update(Uint8Array.of(1))
+      .update(key)
+      .digest();
     expect(lineMac(bytesOf(64, 1), bytesOf(16, 2), true, key)).toBe(digest.readUInt32LE(0));
   });
 });

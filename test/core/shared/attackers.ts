@@ -78,17 +78,20 @@ function describeFlips(engine: Engine): void {
     { what: 'mac', check: 'mac', macWouldFire: true },
     { what: 'td-bit', check: 'td-bit', macWouldFire: true },
     { what: 'poison', check: 'poison', macWouldFire: null },
-  ] as const)('[SX-18] a flip in $what is a machine check by $check; flipped back it is none', ({ what, check, macWouldFire }) => {
-    const machine = keyed(engine, CI);
-    machine.put(HOME0, PRIVATE, OLD);
-    machine.core.flip(HOME0, what);
-    machine.core.flip(HOME0, what);
-    expect(machine.load(0, HOME0, PRIVATE)).toEqual(OLD);
-    machine.core.clflush(HOME0, 1, PRIVATE);
-    machine.core.flip(HOME0, what);
-    expect(machine.load(0, HOME0, PRIVATE)).toBeNull();
-    expect(machine.core.fault).toMatchObject({ pa: HOME0, check, macWouldFire });
-  });
+  ] as const)(
+    '[SX-18] a flip in $what is a machine check by $check; flipped back it is none',
+    ({ what, check, macWouldFire }) => {
+      const machine = keyed(engine, CI);
+      machine.put(HOME0, PRIVATE, OLD);
+      machine.core.flip(HOME0, what);
+      machine.core.flip(HOME0, what);
+      expect(machine.load(0, HOME0, PRIVATE)).toEqual(OLD);
+      machine.core.clflush(HOME0, 1, PRIVATE);
+      machine.core.flip(HOME0, what);
+      expect(machine.load(0, HOME0, PRIVATE)).toBeNull();
+      expect(machine.core.fault).toMatchObject({ pa: HOME0, check, macWouldFire });
+    },
+  );
 
   it('[SX-18] a 4-bit MAC silently accepts about one flipped line in 16', () => {
     const machine = keyed(engine, { ...CI, macBits: 4 });

@@ -2,7 +2,21 @@
 
 import { describe, expect, it } from 'vitest';
 import type { CoreConfig } from '../../../bindings/memory-core.ts';
-import { bytesOf, type Engine, HOME0, HOME1, keyed, LINE, type Machine, PRIVATE, PRIVATE2, SHARED, SHARED2, TME, ZEROS } from './engine.ts';
+import {
+  bytesOf,
+  type Engine,
+  HOME0,
+  HOME1,
+  keyed,
+  LINE,
+  type Machine,
+  PRIVATE,
+  PRIVATE2,
+  SHARED,
+  SHARED2,
+  TME,
+  ZEROS,
+} from './engine.ts';
 
 const CI: Partial<CoreConfig> = { integrity: 'Ci', sharedIntegrity: true };
 const A = bytesOf(1);
@@ -22,7 +36,10 @@ function describeTags(engine: Engine): void {
   });
 
   it('the last alias to be written back owns the line', () => {
-    for (const [first, last, data] of [[TME, SHARED, B], [SHARED, TME, A]] as const) {
+    for (const [first, last, data] of [
+      [TME, SHARED, B],
+      [SHARED, TME, A],
+    ] as const) {
       const machine = keyed(engine);
       machine.store(0, HOME0, TME, A);
       machine.store(0, HOME0, SHARED, B);
@@ -58,7 +75,10 @@ function describeCoherence(engine: Engine): void {
   it('a read snoop of a dirty line writes it back; both packages keep clean copies', () => {
     const machine = keyed(engine);
     machine.store(0, HOME0, TME, A);
-    expect(machine.counted(() => expect(machine.load(1, HOME0, TME)).toEqual(A))).toMatchObject({ writeBacks: 1, controllerReads: 0 });
+    expect(machine.counted(() => expect(machine.load(1, HOME0, TME)).toEqual(A))).toMatchObject({
+      writeBacks: 1,
+      controllerReads: 0,
+    });
     expect(machine.holders(HOME0)).toEqual([`0/${TME}`, `1/${TME}`]);
   });
 
@@ -106,7 +126,11 @@ function describeCoherence(engine: Engine): void {
 
   it('a store of a full line still reads for ownership', () => {
     const machine = keyed(engine, CI);
-    expect(machine.counted(() => machine.store(0, HOME0, PRIVATE, A))).toMatchObject({ controllerReads: 1, poisonCreated: 1, poisonConsumed: 0 });
+    expect(machine.counted(() => machine.store(0, HOME0, PRIVATE, A))).toMatchObject({
+      controllerReads: 1,
+      poisonCreated: 1,
+      poisonConsumed: 0,
+    });
     expect(machine.load(0, HOME0, PRIVATE)).toBeNull();
   });
 }
@@ -225,7 +249,8 @@ function describeFlushes(engine: Engine): void {
 /** Order in which the lines 0..n-1 (all dirty) leave a package's cache, one eviction at a time. */
 function evictionOrder(machine: Machine, lines: number, leave: () => void): number[] {
   const order: number[] = [];
-  const held = (): Set<number> => new Set(Array.from({ length: lines }, (_, i) => i).filter((i) => machine.holders(HOME0 + i * LINE).length > 0));
+  const held = (): Set<number> =>
+    new Set(Array.from({ length: lines }, (_, i) => i).filter((i) => machine.holders(HOME0 + i * LINE).length > 0));
   for (let before = held(); before.size > 0; ) {
     leave();
     const after = held();
@@ -252,16 +277,19 @@ function mix(x: bigint): bigint {
 }
 
 function describeVictims(engine: Engine): void {
-  it.each(BOUNDED)('[S0-11] same seed, same order; another seed, another order: $cacheSets × $cacheWays $cachePolicy', (shape) => {
-    const order = (seed: bigint): number[] => {
-      const machine = keyed(engine, { ...shape, seed });
-      for (let i = 0; i < 8; ++i) machine.store(0, HOME0 + i * LINE, TME, bytesOf(i));
-      return evictionOrder(machine, 8, () => expect(machine.core.evictSome(0, 1)).toBe(1));
-    };
-    expect(order(1n)).toHaveLength(8);
-    expect(order(1n)).toEqual(order(1n));
-    expect([2n, 3n, 4n].map(order)).not.toEqual([order(1n), order(1n), order(1n)]);
-  });
+  it.each(BOUNDED)(
+    '[S0-11] same seed, same order; another seed, another order: $cacheSets × $cacheWays $cachePolicy',
+    (shape) => {
+      const order = (seed: bigint): number[] => {
+        const machine = keyed(engine, { ...shape, seed });
+        for (let i = 0; i < 8; ++i) machine.store(0, HOME0 + i * LINE, TME, bytesOf(i));
+        return evictionOrder(machine, 8, () => expect(machine.core.evictSome(0, 1)).toBe(1));
+      };
+      expect(order(1n)).toHaveLength(8);
+      expect(order(1n)).toEqual(order(1n));
+      expect([2n, 3n, 4n].map(order)).not.toEqual([order(1n), order(1n), order(1n)]);
+    },
+  );
 
   it('[S0-11] capacity is bounded per package, and "evict this line now" works on any tag', () => {
     const machine = keyed(engine, { cacheSets: 2, cacheWays: 2 });

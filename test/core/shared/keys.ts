@@ -67,7 +67,10 @@ function describePowerOn(engine: Engine): void {
 
 function describePrograms(engine: Engine): void {
   it('re-keying turns the old lines into garbage, or into poison where there is a MAC', () => {
-    for (const [integrity, reads] of [['Li', 'garbage'], ['Ci', null]] as const) {
+    for (const [integrity, reads] of [
+      ['Li', 'garbage'],
+      ['Ci', null],
+    ] as const) {
       const machine = new Machine(engine, { integrity });
       machine.core.programKey(0, PRIVATE, 'random');
       machine.put(HOME0, PRIVATE, PLAIN);
@@ -161,7 +164,10 @@ function describeUnprogrammed(engine: Engine): void {
   it('fault: programmed on one package is not programmed on the other', () => {
     const machine = new Machine(engine, { unprogrammedKey: 'fault' });
     machine.core.programKey(0, PRIVATE, 'random');
-    for (const [pa, poison] of [[HOME0, false], [HOME1, true]] as const) {
+    for (const [pa, poison] of [
+      [HOME0, false],
+      [HOME1, true],
+    ] as const) {
       machine.put(pa, PRIVATE, PLAIN);
       expect(machine.core.inspect(pa).poison).toBe(poison);
     }
@@ -192,18 +198,25 @@ function describeMac(engine: Engine): void {
     { integrity: 'Ci', sharedIntegrity: false, keyIds: [PRIVATE] },
     { integrity: 'Li', sharedIntegrity: true, keyIds: [] },
     { integrity: 'none', sharedIntegrity: true, keyIds: [] },
-  ] as const)('$integrity, sharedIntegrity $sharedIntegrity: KeyIDs $keyIds have integrity', ({ integrity, sharedIntegrity, keyIds }) => {
-    const machine = keyed(engine, { integrity, sharedIntegrity });
-    const withMac = [TME, SHARED, PRIVATE].filter((keyId) => {
-      machine.put(HOME0, keyId, PLAIN);
-      return machine.core.capture(HOME0).mac !== null;
-    });
-    expect(withMac).toEqual(keyIds);
-  });
+  ] as const)(
+    '$integrity, sharedIntegrity $sharedIntegrity: KeyIDs $keyIds have integrity',
+    ({ integrity, sharedIntegrity, keyIds }) => {
+      const machine = keyed(engine, { integrity, sharedIntegrity });
+      const withMac = [TME, SHARED, PRIVATE].filter((keyId) => {
+        machine.put(HOME0, keyId, PLAIN);
+        return machine.core.capture(HOME0).mac !== null;
+      });
+      expect(withMac).toEqual(keyIds);
+    },
+  );
 
   it('KeyIDs above the shared ones are private, up to the last', () => {
     const machine = keyed(engine, CI);
-    for (const [keyId, tdBit] of [[7, false], [8, true], [TOP_KEYID, true]] as const) {
+    for (const [keyId, tdBit] of [
+      [7, false],
+      [8, true],
+      [TOP_KEYID, true],
+    ] as const) {
       machine.put(HOME0, keyId, PLAIN);
       expect(machine.core.capture(HOME0).tdBit).toBe(tdBit);
     }

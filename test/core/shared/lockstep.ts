@@ -35,7 +35,8 @@ function compare(where: string, program: Program, engines: readonly Engine[], an
 
 /** The program as it is written down in regressions.test.ts. */
 export function describe({ knobs, programmed, soundLines, steps }: Program): string {
-  const text = (value: unknown): string => (typeof value === 'bigint' ? `${value}n` : typeof value === 'string' ? `'${value}'` : String(value));
+  const text = (value: unknown): string =>
+    typeof value === 'bigint' ? `${value}n` : typeof value === 'string' ? `'${value}'` : String(value);
   const shownKnobs = Object.entries(knobs).map(([name, value]) => `${name}: ${text(value)}`);
   const shownSteps = steps.map((step) => `    [${step.map(text).join(', ')}],`);
   return `{\n  knobs: { ${shownKnobs.join(', ')} },\n  programmed: ${programmed},\n  soundLines: ${soundLines},\n  steps: [\n${shownSteps.join('\n')}\n  ],\n}`;
@@ -51,6 +52,12 @@ export function lockstep(engines: readonly [Engine, Engine], program: Program): 
     });
     compare(`step ${i} (${step[0]})`, program, engines, answers);
   });
-  for (const pa of LINES) compare(`line 0x${pa.toString(16)} at the end`, program, engines, runs.map((run) => epitaph(run, pa)));
+  for (const pa of LINES)
+    compare(
+      `line 0x${pa.toString(16)} at the end`,
+      program,
+      engines,
+      runs.map((run) => epitaph(run, pa)),
+    );
   compare('counters', program, engines, runs.map(tally));
 }

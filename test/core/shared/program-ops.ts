@@ -76,7 +76,9 @@ function displacements({ core }: Run, pa: number): Answer {
 
 function runs({ core }: Run, pa: number, length: number): Answer {
   const seen: unknown[] = [];
-  core.forEachRun(pa, length, (first, lines, s) => seen.push(first, lines, s.keyId, s.generation, s.tdBit, s.poison, s.writer, s.tampered));
+  core.forEachRun(pa, length, (first, lines, s) =>
+    seen.push(first, lines, s.keyId, s.generation, s.tdBit, s.poison, s.writer, s.tampered),
+  );
   return seen;
 }
 
@@ -122,7 +124,7 @@ function setEntry({ core }: Run, { pkg, x, y }: Operands): Answer {
 
 /** `x` mod 64 is the offset in the line, `y` chooses a length. */
 const within = (x: number): number => x % LINE;
-const pattern = (x: number): bigint => BigInt(x) * 0x0101010101010101n;
+const pattern = (x: number): bigint => BigInt(x & 0xff) * 0x0101010101010101n;
 
 function fillMailbox({ core }: Run, tag: number, length: number): void {
   core.mailbox.u8.set(bytesOf(tag, length));
@@ -276,7 +278,15 @@ export function epitaph(run: Run, pa: number): Answer {
 }
 
 /** Counters that the law itself defines. */
-const COUNTED = ['tdBitChecks', 'tdBitMismatches', 'macChecks', 'macMismatches', 'poisonCreated', 'poisonConsumed', 'poisonSilent'];
+const COUNTED = [
+  'tdBitChecks',
+  'tdBitMismatches',
+  'macChecks',
+  'macMismatches',
+  'poisonCreated',
+  'poisonConsumed',
+  'poisonSilent',
+];
 
 export function tally({ core }: Run): Answer {
   const counters = core.counters();

@@ -119,7 +119,9 @@ function describeRuns(engine: Engine): void {
     machine.load(1, HOME0 + 70 * LINE, TME);
     machine.load(1, HOME0 + 100 * LINE, TME);
     const tags: string[] = [];
-    machine.core.forEachCached(HOME0, 100 * LINE, (pa, copy) => tags.push(`${(pa - HOME0) / LINE}:${copy.package}:${copy.keyId}:${copy.dirty}`));
+    machine.core.forEachCached(HOME0, 100 * LINE, (pa, copy) =>
+      tags.push(`${(pa - HOME0) / LINE}:${copy.package}:${copy.keyId}:${copy.dirty}`),
+    );
     expect(tags.sort()).toEqual(['0:0:0:true', '0:1:1:false', '70:1:0:false']);
   });
 }
@@ -140,7 +142,12 @@ function describeSparse(engine: Engine): void {
     machine.core.programKey(1, PRIVATE, 'random');
     machine.core.movdir64bFill(0, GIB - 2 * LINE, 4, PRIVATE, 0n);
     const states = [-2, -1, 0, 1].map((i) => machine.core.inspect(GIB + i * LINE));
-    expect(states.map((s) => [s.homePackage, s.generation])).toEqual([[0, 1], [0, 1], [1, 2], [1, 2]]);
+    expect(states.map((s) => [s.homePackage, s.generation])).toEqual([
+      [0, 1],
+      [0, 1],
+      [1, 2],
+      [1, 2],
+    ]);
   });
 }
 

@@ -43,7 +43,18 @@ const MAC_FIRST = { ...CI, checkOrder: 'mac-first' } as const;
 const NO_TD_BIT = { ...CI, tdBit: false } as const;
 
 const poisonedRows: Row[] = [TME, SHARED, PRIVATE].flatMap((reader) =>
-  [CI, LI].map((knobs): Row => ({ row: 'already poisoned', knobs, written: reader, flipped: 'poison', reader, gives: 'zeros', check: 'poison', looks: [0, 0] })),
+  [CI, LI].map(
+    (knobs): Row => ({
+      row: 'already poisoned',
+      knobs,
+      written: reader,
+      flipped: 'poison',
+      reader,
+      gives: 'zeros',
+      check: 'poison',
+      looks: [0, 0],
+    }),
+  ),
 );
 
 // biome-ignore format: a table
@@ -113,7 +124,8 @@ function checkLoad(engine: Engine, row: Row): void {
   expect(counted).toMatchObject({ tdBitChecks, macChecks, poisonCreated: poisons(row) && row.flipped !== 'poison' ? 1 : 0 });
   expect(machine.core.inspect(HOME0).poison).toBe(poisons(row));
   expect(machine.copies(HOME0)).toMatchObject([{ keyId: row.reader, dirty: false, poison: poisons(row), data }]);
-  if (poisons(row)) expect(machine.core.fault).toMatchObject({ pa: HOME0, keyId: row.reader, check: row.check, storedKeyId: row.written });
+  if (poisons(row))
+    expect(machine.core.fault).toMatchObject({ pa: HOME0, keyId: row.reader, check: row.check, storedKeyId: row.written });
 }
 
 function checkSpeculation(engine: Engine, row: Row): void {
@@ -285,11 +297,14 @@ function describeFirstCheck(engine: Engine): void {
     { tdBit: true, integrity: 'Ci', check: 'td-bit', macWouldFire: true },
     { tdBit: true, integrity: 'none', check: 'td-bit', macWouldFire: null },
     { tdBit: false, integrity: 'Ci', check: 'mac', macWouldFire: true },
-  ] as const)('[S0-08] tdBit $tdBit, integrity $integrity: first caught by $check', ({ tdBit, integrity, check, macWouldFire }) => {
-    const machine = overwritten({ tdBit, integrity });
-    expect(machine.load(0, HOME0, PRIVATE)).toBeNull();
-    expect(machine.core.fault).toMatchObject({ check, macWouldFire, tdBitWouldFire: tdBit, storedKeyId: TME });
-  });
+  ] as const)(
+    '[S0-08] tdBit $tdBit, integrity $integrity: first caught by $check',
+    ({ tdBit, integrity, check, macWouldFire }) => {
+      const machine = overwritten({ tdBit, integrity });
+      expect(machine.load(0, HOME0, PRIVATE)).toBeNull();
+      expect(machine.core.fault).toMatchObject({ check, macWouldFire, tdBitWouldFire: tdBit, storedKeyId: TME });
+    },
+  );
 
   it('[S0-08] with both off the line is silently corrupted', () => {
     const machine = overwritten({ tdBit: false, integrity: 'none' });

@@ -101,7 +101,10 @@ function describeWalks(engine: Engine): void {
 function describeStaleness(engine: Engine): void {
   it('a translation stays stale until INVEPT of that LP', () => {
     const tables = new Tables(engine);
-    expect([tables.walk(), tables.walk(GPA, { lp: 1 })]).toEqual([[MAPPED, PAGE], [MAPPED, PAGE]]);
+    expect([tables.walk(), tables.walk(GPA, { lp: 1 })]).toEqual([
+      [MAPPED, PAGE],
+      [MAPPED, PAGE],
+    ]);
     tables.set(0, FREE);
     expect(tables.walk()).toEqual([MAPPED, PAGE]);
     tables.machine.core.invept(0);

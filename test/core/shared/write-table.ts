@@ -41,21 +41,24 @@ const FULL_WRITES: Record<string, (machine: Machine, keyId: number) => () => voi
 
 function describeFullWrites(engine: Engine): void {
   const writes = Object.entries(FULL_WRITES).flatMap(([name, prepare]) => STATES.map((state) => ({ name, state, prepare })));
-  it.each(writes)('$name over a $state line: new data, TD bit and MAC of the writer, no poison, nothing checked', ({ state, prepare }) => {
-    for (const keyId of [TME, SHARED, SHARED2, PRIVATE]) {
-      const machine = lineIn(engine, state);
-      const write = prepare(machine, keyId);
-      const counted = machine.counted(write);
-      expect(counted).toMatchObject({ tdBitChecks: 0, macChecks: 0, controllerReads: 0, poisonCreated: 0 });
-      const { tdBit, poison, mac } = machine.core.capture(HOME0);
-      expect({ tdBit, poison }).toEqual({ tdBit: keyId === PRIVATE, poison: false });
-      expect(mac === null).toBe(keyId === TME);
-      expect(machine.core.inspect(HOME0)).toMatchObject({ keyId, homePackage: 0, tampered: false });
-      const data = machine.load(0, HOME0, keyId);
-      expect(data).not.toBeNull();
-      expect(data).not.toEqual(OLD);
-    }
-  });
+  it.each(writes)(
+    '$name over a $state line: new data, TD bit and MAC of the writer, no poison, nothing checked',
+    ({ state, prepare }) => {
+      for (const keyId of [TME, SHARED, SHARED2, PRIVATE]) {
+        const machine = lineIn(engine, state);
+        const write = prepare(machine, keyId);
+        const counted = machine.counted(write);
+        expect(counted).toMatchObject({ tdBitChecks: 0, macChecks: 0, controllerReads: 0, poisonCreated: 0 });
+        const { tdBit, poison, mac } = machine.core.capture(HOME0);
+        expect({ tdBit, poison }).toEqual({ tdBit: keyId === PRIVATE, poison: false });
+        expect(mac === null).toBe(keyId === TME);
+        expect(machine.core.inspect(HOME0)).toMatchObject({ keyId, homePackage: 0, tampered: false });
+        const data = machine.load(0, HOME0, keyId);
+        expect(data).not.toBeNull();
+        expect(data).not.toEqual(OLD);
+      }
+    },
+  );
 
   it.each([TME, SHARED, PRIVATE])('write-back of an unpoisoned cached line cures the line: KeyID %i', (keyId) => {
     const machine = keyed(engine, CI);
@@ -106,7 +109,10 @@ function describeTdBit(engine: Engine): void {
     expect(machine.load(0, HOME0, PRIVATE)).toEqual(OLD);
     machine.core.clflush(HOME0, 1, PRIVATE);
     machine.core.evict(1, HOME0, TME);
-    expect(machine.counted(() => machine.core.speculate(0, HOME0, PRIVATE))).toMatchObject({ tdBitMismatches: 1, poisonCreated: 1 });
+    expect(machine.counted(() => machine.core.speculate(0, HOME0, PRIVATE))).toMatchObject({
+      tdBitMismatches: 1,
+      poisonCreated: 1,
+    });
     expect(machine.core.inspect(HOME0).poison).toBe(true);
     expect(machine.counted(() => machine.load(0, HOME0, PRIVATE))).toMatchObject({ poisonConsumed: 1 });
     expect(machine.core.fault).toMatchObject({ pa: HOME0, keyId: PRIVATE, storedKeyId: TME, storedTdBit: false });
@@ -140,16 +146,19 @@ function describeTdBit(engine: Engine): void {
 }
 
 function describeErratum(engine: Engine): void {
-  it.each(DIRECT)('[S4-01] [S4-02] a partial %s of the host poisons a private line silently; the next read consumes it', (kind) => {
-    const machine = lineIn(engine, 'private');
-    const before = machine.core.capture(HOME0);
-    machine.core.setEvent(7);
-    const counted = machine.counted(() => expect(machine.direct(kind, HOME0 + PARTIAL.offset, TME, PARTIAL.bytes)).toBe(0));
-    expect(counted).toMatchObject({ poisonSilent: 1, poisonCreated: 0, poisonConsumed: 0 });
-    expect(machine.core.capture(HOME0)).toEqual({ ...before, poison: true });
-    expect(machine.load(0, HOME0, PRIVATE)).toBeNull();
-    expect(machine.core.fault).toMatchObject({ pa: HOME0, check: 'partial-write', poisonedBy: 7 });
-  });
+  it.each(DIRECT)(
+    '[S4-01] [S4-02] a partial %s of the host poisons a private line silently; the next read consumes it',
+    (kind) => {
+      const machine = lineIn(engine, 'private');
+      const before = machine.core.capture(HOME0);
+      machine.core.setEvent(7);
+      const counted = machine.counted(() => expect(machine.direct(kind, HOME0 + PARTIAL.offset, TME, PARTIAL.bytes)).toBe(0));
+      expect(counted).toMatchObject({ poisonSilent: 1, poisonCreated: 0, poisonConsumed: 0 });
+      expect(machine.core.capture(HOME0)).toEqual({ ...before, poison: true });
+      expect(machine.load(0, HOME0, PRIVATE)).toBeNull();
+      expect(machine.core.fault).toMatchObject({ pa: HOME0, check: 'partial-write', poisonedBy: 7 });
+    },
+  );
 
   it('[S4-01] the same write to a line that is not private poisons nothing', () => {
     for (const kind of DIRECT) {
