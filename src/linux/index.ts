@@ -21,6 +21,7 @@ export {
   type SmpFunction,
   smp_call_function_many,
   smp_call_function_single,
+  tdx_flush_cache_local,
   wait_for_completion,
   wbinvd,
   wbinvd_on_all_cpus,

@@ -5,7 +5,7 @@ import { statusCode, TDX_INTERRUPTED_RESUMABLE, TDX_SW_ERROR, TDX_SYS_BUSY } fro
 import type { Cpu } from './cpu.ts';
 import { Kernel } from './kernel.ts';
 import { KERNEL_IMAGE, PAGE_SIZE } from './mm/memblock.ts';
-import { smp_call_function_many, wait_for_completion, wbinvd } from './smp.ts';
+import { smp_call_function_many, tdx_flush_cache_local, wait_for_completion } from './smp.ts';
 import { tdx_reset_paddr } from './tdx/quirk-reset.ts';
 import { seamcall } from './tdx/seamcall.ts';
 import { pamtRanges, type Span } from './tdx/tdmr.ts';
@@ -81,9 +81,7 @@ function* tdx_sys_disable(cpu: Cpu): Software {
 const alive = (kernel: Kernel): readonly Cpu[] => kernel.onlineCpus.filter((cpu) => cpu.lp.stopped === '');
 
 const flushIfIncoherent = (cpu: Cpu, flushed: number[]): void => {
-  if (!cpu.cacheIncoherent || cpu.kernel.knobs['kexec.flush'] === 'off') return;
-  wbinvd(cpu);
-  flushed.push(cpu.id);
+  if (cpu.kernel.knobs['kexec.flush'] === 'on' && tdx_flush_cache_local(cpu)) flushed.push(cpu.id);
 };
 
 /** VMXOFF everywhere. The early flush keeps the window short in which a stopping CPU can be hit by an NMI. */

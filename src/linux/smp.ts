@@ -69,13 +69,20 @@ export function* on_each_cpu(from: Cpu, fn: SmpFunction): Software {
   );
 }
 
-/** WBINVD on this CPU; it also ends its cache incoherence. */
+/** WBINVD on this CPU. */
 export const wbinvd = (cpu: Cpu): undefined => {
   const event = cpu.lp.beginEvent('instruction', 'WBINVD');
   cpu.kernel.counters.wbinvd++;
   cpu.lp.wbinvd();
-  cpu.cacheIncoherent = false;
   cpu.lp.endEvent(event);
+};
+
+/** tdx_flush_cache_local(): WBINVD if this CPU's cache may hold private lines. True when it did. */
+export const tdx_flush_cache_local = (cpu: Cpu): boolean => {
+  if (!cpu.cacheIncoherent) return false;
+  wbinvd(cpu);
+  cpu.cacheIncoherent = false;
+  return true;
 };
 
 export function* wbinvd_on_all_cpus(from: Cpu): Software {

@@ -1,5 +1,5 @@
 import { COST, Completion, HardwareException, type LogicalProcessor, MachineCheck, type Software } from '../platform/index.ts';
-import { EBADF, EFAULT, ENODEV, ENOTTY, errnoName } from '../spec/errno.ts';
+import { EBADF, EFAULT, EINTR, EINVAL, ENODEV, ENOTTY, errnoName } from '../spec/errno.ts';
 import type { Cpu } from './cpu.ts';
 import type { Kernel } from './kernel.ts';
 import { do_machine_check } from './mce.ts';
@@ -91,6 +91,8 @@ export class Thread {
     const event = lp.beginEvent('ioctl', name, { fd, file: file.f_op.name });
     const result = yield* file.f_op.ioctl(this, file.get(), request, arg);
     yield* file.put(this);
+    // The handler of the signal runs on the way back to user mode, and does nothing.
+    if (result === -EINTR) this.signal_pending = false;
     lp.endEvent(event, errnoName(result));
     return result;
   }
@@ -109,6 +111,16 @@ export class Thread {
 
   spawn(cpu: number, name: string, main: (thread: Thread) => Software): Thread {
     return this.process.spawn(cpu, name, main);
+  }
+
+  /** tgkill(): wakes a blocked system call, and a guest that runs for the thread is left. */
+  *kill(thread: { readonly name: string; readonly ended: boolean }): Software<number> {
+    this.#enterKernel();
+    const sibling = this.process.threads.find((candidate) => candidate === thread);
+    if (!sibling) return -EINVAL;
+    sibling.signal_pending = true;
+    if (sibling.cpu !== this.cpu) this.cpu.kernel.platform.interrupt(this.cpu.lp, sibling.cpu.lp, reschedule);
+    return 0;
   }
 
   *join(thread: { readonly name: string; readonly ended: boolean }): Software {
@@ -147,6 +159,9 @@ export class Thread {
     }
   }
 }
+
+/** The interrupt that makes a CPU look at its thread's signals. */
+function* reschedule(): Software {}
 
 /** A machine check that hit while the CPU was in user mode. */
 class UserMachineCheck extends HardwareException {
