@@ -13,8 +13,8 @@ import { instanceKeyId, isFault } from './keys';
 import { lineTag, lineWriter } from './page';
 import { fault } from './memory-map';
 import { originNodes } from './slabs';
-import { INSTANCE, TD } from './tags';
-import { findDescriptor } from './tree';
+import { FILL, INSTANCE, POISON, TD } from './tags';
+import { findDescriptor, kindOf } from './tree';
 import { COUNTER_POISON_CONSUMED } from './spec/counters';
 
 /** Payload: event, writer, stored KeyID, {check, TD bit stored, MAC would fire, TD bit would fire} as four bytes. */
@@ -103,10 +103,12 @@ function fillFault(line: u64, keyId: u32, origin: usize): void {
   store<u64>(fault, line, FAULT_LINE);
   store<u32>(fault, keyId, FAULT_KEY_ID);
   const known = origin != 0;
-  store<u32>(fault, known ? load<u8>(origin, CHECK) : isFault(key) ? CHECK_UNPROGRAMMED_KEY : CHECK_POISON, FAULT_CHECK);
+  // Only a very long fill through a faulting KeyID poisons a uniform range, and it keeps no record for each line.
+  const filled = kindOf(desc) == FILL && (tag & POISON) != 0 && isFault(key);
+  store<u32>(fault, known ? load<u8>(origin, CHECK) : filled ? CHECK_UNPROGRAMMED_KEY : CHECK_POISON, FAULT_CHECK);
   store<u32>(fault, known ? load<u8>(origin, MAC_WOULD) : 2, FAULT_MAC_WOULD_FIRE);
   store<u32>(fault, known ? load<u8>(origin, TD_WOULD) : 0, FAULT_TD_BIT_WOULD_FIRE);
-  store<u32>(fault, known ? load<u32>(origin, EVENT) : isFault(key) ? writer : 0, FAULT_POISONED_BY);
+  store<u32>(fault, known ? load<u32>(origin, EVENT) : filled ? writer : 0, FAULT_POISONED_BY);
   store<u32>(fault, known ? load<u32>(origin, STORED_KEY_ID) : instanceKeyId(key), FAULT_STORED_KEY_ID);
   store<u32>(fault, known ? load<u8>(origin, STORED_TD) : (tag & TD) != 0 ? 1 : 0, FAULT_STORED_TD_BIT);
   store<u32>(fault, known ? load<u32>(origin, WRITTEN_BY) : writer, FAULT_WRITER);
