@@ -26,5 +26,5 @@ export { Scheduler, type Task } from './scheduler.ts';
 export { SeamPort, type SeamSoftware } from './seam.ts';
 export { Completion, type Point, type Software, type Step, type Wait } from './software.ts';
 export type { SysInfoTable } from './sys-info.ts';
-export { type InjectedEvent, type TdVmcs, VirtualCpu, vmExit } from './virtual-cpu.ts';
+export { type InjectedEvent, SHARED_SLOT, type TdVmcs, VirtualCpu, vmExit } from './virtual-cpu.ts';
 export { Vmx } from './vmx.ts';

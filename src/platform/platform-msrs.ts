@@ -24,6 +24,8 @@ const LEGACY_XAPIC_DISABLED = bit(0);
 /** LBR format 0x3f, PEBS record format 5, PEBS_BASELINE, full-width counter writes, PERF_METRICS. */
 const PERF_CAPABILITIES = 0x3fn | (5n << 8n) | bits(13, 14, 15);
 /** Fast strings, performance monitoring, PEBS unavailable, MONITOR. */
+/** Assumed: a 1 GHz time-stamp counter. */
+const TSC_TICKS_PER_NS = 1n;
 const MISC_ENABLE = bits(0, 7, 12, 18);
 const MCG_CAP = 29n | bits(8, 9, 10, 12, 24, 27);
 const FEATURE_CONTROL = bits(0, 2, 20);
@@ -53,6 +55,7 @@ export const definePlatformMsrs = (platform: Platform): void => {
   defineMemoryEncryption(platform);
   defineRangeRegisters(platform);
   defineCacheControl(platform);
+  msrs.define(MSR.IA32_TSC, { read: (lp) => BigInt(Math.floor(lp.now)) * TSC_TICKS_PER_NS });
   msrs.perLp(MSR.IA32_TSC_ADJUST, 0n);
   msrs.constant(MSR.IA32_ARCH_CAPABILITIES, ARCH_CAPABILITIES);
   msrs.constant(MSR.IA32_XAPIC_DISABLE_STATUS, LEGACY_XAPIC_DISABLED);

@@ -59,6 +59,8 @@ export class TdxModule implements SeamSoftware {
   /** Write-back tables by package: mutex and saved interruption point. */
   readonly writeBackLocks: readonly GlobalSharex[];
   readonly writeBacks: (CacheWriteBack | null)[];
+  /** TDVPR of the VCPU that ran last on an LP, by LP: another one must not find its translations. */
+  readonly lastVcpu = new Map<number, number>();
 
   /** `knobs` is the full vector; names of other layers are ignored. */
   constructor(platform: Platform, sysInfo: SysInfoTable, knobs: Readonly<Record<string, KnobValue>> = {}) {

@@ -65,7 +65,7 @@ export const failWithEntry = (ctx: LeafContext, status: bigint, at: SeptPosition
 };
 
 export const setEntryOutputs = (ctx: LeafContext, at: SeptPosition): void => {
-  ctx.rcx = entryView(at.entry);
+  ctx.rcx = entryView(at);
   ctx.rdx = infoWord(at.entry, at.level);
 };
 

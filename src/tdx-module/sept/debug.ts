@@ -16,7 +16,7 @@ const WORD = 8n;
 export const walkDown = (ctx: LeafContext, tdcs: Tdcs, gpa: number): SeptPosition => walk(ctx.lp, septRoot(tdcs), gpa, 0);
 
 /** Where the GPA lies in the page of a leaf. */
-export const hpaWithin = (at: SeptPosition, gpa: number): number => hpaOf(at.entry) + (gpa % levelSize(at.level));
+export const hpaWithin = (at: SeptPosition, gpa: number): number => hpaOf(at) + (gpa % levelSize(at.level));
 
 /** TDH.MEM.RD and WR: 8 bytes of a debug TD's private memory, found and locked. */
 export function openDebugWord(ctx: LeafContext, accepts: number): KeyedAddress {

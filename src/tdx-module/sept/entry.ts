@@ -3,7 +3,7 @@ import { SEPT, SEPT_FLAG, SEPT_STATE, SEPT_STATE_CODE, SEPT_STATE_NUMBER, inStat
 /** Write-back, what every private leaf has. */
 const WRITE_BACK = 6n;
 export const RWX = SEPT.R | SEPT.W | SEPT.X;
-const LEAF_VIEW = RWX | SEPT.MT_MASK | SEPT.HPA_MASK | SEPT.IPAT | SEPT.LEAF | SEPT.SVE;
+const LEAF_VIEW = RWX | SEPT.MT_MASK | SEPT.IPAT | SEPT.LEAF | SEPT.SVE;
 const NON_LEAF_VIEW = RWX | SEPT.LEAF;
 const INFO_STATE_SHIFT = 8n;
 /** States whose leaf the TD may use: they carry permissions, the others have none. */
@@ -12,13 +12,19 @@ const READ_ONLY = SEPT_FLAG.any_blockedw;
 
 export const isLeaf = (entry: bigint): boolean => (entry & SEPT.LEAF) !== 0n;
 export const isPresent = (entry: bigint): boolean => (entry & RWX) !== 0n;
-export const hpaOf = (entry: bigint): number => Number(entry & SEPT.HPA_MASK);
+
 export const isBlocked = (entry: bigint): boolean => inStates(SEPT_FLAG.any_blocked, septState(entry));
 /** MAPPED_PENDING and its kin: nobody has accepted the page yet. */
 export const isPending = (entry: bigint): boolean => inStates(SEPT_FLAG.any_pending, septState(entry));
 
 /** Bytes that an entry at this level covers. */
 export const levelSize = (level: number): number => 2 ** (12 + 9 * level);
+
+/** What the entry points to: its page, aligned to the page's size (a pending 2 MiB entry keeps a counter below), or its S-EPT page. */
+export const hpaOf = ({ entry, level }: { readonly entry: bigint; readonly level: number }): number => {
+  const hpa = Number(entry & SEPT.HPA_MASK);
+  return isLeaf(entry) ? hpa - (hpa % levelSize(level)) : hpa;
+};
 
 const permissions = (state: number): bigint => {
   if (!inStates(ACCESSIBLE, state)) return 0n;
@@ -37,8 +43,9 @@ export const leafEntry = (hpa: number, state: number): bigint =>
 export const nonLeafEntry = (hpa: number): bigint => inState(BigInt(hpa) | SEPT.SVE, SEPT_STATE.NL_MAPPED);
 
 /** What a host leaf returns in RCX: physical addresses of S-EPT pages and the module's own bits stay hidden (layouts.md §9). */
-export const entryView = (entry: bigint): bigint => {
-  if (isLeaf(entry)) return entry & LEAF_VIEW;
+export const entryView = (at: { readonly entry: bigint; readonly level: number }): bigint => {
+  const { entry } = at;
+  if (isLeaf(entry)) return (entry & LEAF_VIEW) | BigInt(hpaOf(at));
   const state = septState(entry);
   return state === SEPT_STATE.FREE || state === SEPT_STATE.REMOVED ? entry & SEPT.SVE : entry & NON_LEAF_VIEW;
 };

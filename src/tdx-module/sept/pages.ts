@@ -18,12 +18,12 @@ export const pagesAt = (level: number): number => ENTRIES ** level;
 /** PAMT entry, locked exclusive, of what the S-EPT entry points to: the page of a leaf, the S-EPT page of a non-leaf. */
 export const lockMapped = (ctx: LeafContext, { at }: SeptAccess): PamtEntry =>
   isLeaf(at.entry)
-    ? lockPamt(ctx, 'RCX', hpaOf(at.entry), 'exclusive', PT.REG, at.level as PageLevel)
-    : lockPamt(ctx, 'RCX', hpaOf(at.entry), 'exclusive', PT.EPT);
+    ? lockPamt(ctx, 'RCX', hpaOf(at), 'exclusive', PT.REG, at.level as PageLevel)
+    : lockPamt(ctx, 'RCX', hpaOf(at), 'exclusive', PT.EPT);
 
 /** The same PAMT entry without its lock: for leaves that hold the tree lock exclusive and only touch BEPOCH. */
 export const mappedPage = (ctx: LeafContext, { at }: SeptAccess): PamtEntry => {
-  const pa = hpaOf(at.entry);
+  const pa = hpaOf(at);
   const level = isLeaf(at.entry) ? (at.level as PageLevel) : LEVEL_4K;
   return new PamtEntry(ctx.lp, ctx.module.globalKeyId, findTdmr(ctx.module.tdmrs, pa)!, pa, level);
 };

@@ -31,7 +31,7 @@ export function walk(lp: LogicalProcessor, root: SeptRoot, gpa: number, level: n
     const pa = table + indexAt(gpa, at) * 8;
     const entry = lp.load64(pa, root.keyId) & ~LOCK_BITS;
     if (at <= level || !isPresent(entry) || isLeaf(entry)) return { pa, keyId: root.keyId, level: at, entry };
-    table = hpaOf(entry);
+    table = hpaOf({ entry, level: at });
   }
 }
 

@@ -10,6 +10,7 @@ const PAGE_MASK = 0xfff;
 export class Tdcs extends MemoryStruct {
   readonly tdr: Tdr;
   readonly #pages: number[] = [];
+  #opStateLock: MemorySharex | undefined;
 
   constructor(tdr: Tdr) {
     super(tdr.lp, tdr.hkid);
@@ -34,7 +35,7 @@ export class Tdcs extends MemoryStruct {
 
   /** Op-state, RTMR and service TD binding locks let the host go first (lifecycle.md §8). */
   get opStateLock(): MemorySharex {
-    return new MemorySharex(this.at(TDCS.OP_STATE_LOCK.offset), this.keyId, true);
+    return (this.#opStateLock ??= new MemorySharex(this.at(TDCS.OP_STATE_LOCK.offset), this.keyId, true));
   }
   get rtmrLock(): MemorySharex {
     return new MemorySharex(this.at(TDCS.RTMR_LOCK.offset), this.keyId, true);

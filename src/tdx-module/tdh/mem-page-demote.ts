@@ -30,7 +30,7 @@ export const memPageDemote: Leaf = function* (ctx) {
   const septPage = lockPage(ctx, 'R8', ctx.r8, 'exclusive', PT.NDA);
   yield 'lock';
   ensure(ctx.lp.rdmsr(MSR.IA32_INTR_PENDING) === 0n, TDX_INTERRUPTED_RESTARTABLE);
-  const hpa = hpaOf(at.entry);
+  const hpa = hpaOf(at);
   fillChildren(ctx, septPage.pa, tdr.hkid, hpa, level - 1, SEPT_UNBLOCKED.get(state) ?? state);
   large.free();
   setPageRange(ctx, hpa, (level - 1) as PageLevel, PT.REG, tdr.pa);

@@ -20,7 +20,7 @@ export const memPagePromote: Leaf = function* (ctx) {
   const { tdr, at, level } = access;
   const septPage = lockMapped(ctx, access);
   ensureTracked(ctx, access, septPage);
-  const septPa = hpaOf(at.entry);
+  const septPa = hpaOf(at);
   const { hpa, state } = mergeable(readSeptPage(ctx, septPa, at.keyId), level - 1);
   const merged = lockPamt(ctx, 'RCX', hpa, 'exclusive', PT.NDA, level as PageLevel);
   yield 'lock';
@@ -38,10 +38,10 @@ export const memPagePromote: Leaf = function* (ctx) {
 function mergeable(entries: BigUint64Array, childLevel: number): { hpa: number; state: number } {
   const first = entries[0]!;
   const state = septState(first);
-  const hpa = hpaOf(first);
+  const hpa = hpaOf({ entry: first, level: childLevel });
   entries.forEach((entry, i) => {
     ensure((entry & SEPT.TDEL) === 0n, BUSY.RCX);
-    const fits = septState(entry) === state && hpaOf(entry) === hpa + i * levelSize(childLevel);
+    const fits = septState(entry) === state && hpaOf({ entry, level: childLevel }) === hpa + i * levelSize(childLevel);
     ensure(fits, TDX_EPT_INVALID_PROMOTE_CONDITIONS | OPERAND.RCX);
   });
   const suits = inStates(SEPT_FLAG.mapped_or_pending, state) && hpa % levelSize(childLevel + 1) === 0;

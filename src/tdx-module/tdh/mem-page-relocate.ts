@@ -17,7 +17,7 @@ const PLAN: SeptPlan = { lowest: 0, highest: 0, tdr: 'shared', tree: 'shared', a
 export const memPageRelocate: Leaf = function* (ctx) {
   const access = openSept(ctx, PLAN);
   const { tdr, at, state } = access;
-  const source = hpaOf(at.entry);
+  const source = hpaOf(at);
   const target = pageAddress(ctx, 'R8', ctx.r8);
   ensure(target !== source, INVALID.R8);
   const page = lockMapped(ctx, access);

@@ -18,6 +18,6 @@ export const memPageRemove: Leaf = function* (ctx) {
   writeEntry(ctx.lp, access.at, SEPT.FREE);
   access.tdr.addChildren(-pagesAt(access.level));
   page.free();
-  ctx.rcx = BigInt(hpaOf(access.at.entry));
+  ctx.rcx = BigInt(hpaOf(access.at));
   return TDX_SUCCESS;
 };

@@ -16,7 +16,7 @@ export const memSeptRemove: Leaf = function* (ctx) {
   const page = lockMapped(ctx, access);
   ensureTracked(ctx, access, page);
   yield 'lock';
-  const hpa = hpaOf(access.at.entry);
+  const hpa = hpaOf(access.at);
   const empty = readSeptPage(ctx, hpa, access.at.keyId).every((entry) => septState(entry) === SEPT_STATE.FREE);
   ensure(empty, TDX_EPT_PAGE_NOT_FREE | OPERAND.RCX);
   writeEntry(ctx.lp, access.at, SEPT.FREE);
