@@ -15,6 +15,8 @@ export interface Syscalls {
   write(va: number, bytes: Uint8Array): void;
   /** Starts another thread of the process, pinned to a CPU. The handle ends when the thread does. */
   spawn(cpu: number, name: string, thread: (syscalls: Syscalls) => Software): ThreadHandle;
+  /** Signals another thread of the process: the system call it is blocked in, or its KVM_RUN, ends with -EINTR. */
+  kill(thread: ThreadHandle): Software<number>;
   /** Waits for another thread. */
   join(thread: ThreadHandle): Software;
 }

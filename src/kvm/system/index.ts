@@ -2,7 +2,6 @@ import { File, type FileOperations, type MiscDevice, type Thread } from '../../l
 import type { Software } from '../../platform/index.ts';
 import { EINVAL } from '../../spec/errno.ts';
 import {
-  IOCTL_NAMES,
   KVM_CHECK_EXTENSION,
   KVM_CREATE_VM,
   KVM_GET_API_VERSION,
@@ -10,6 +9,7 @@ import {
   KVM_GET_VCPU_MMAP_SIZE,
 } from '../../spec/kvm-uapi.ts';
 import type { Kvm } from '../kvm.ts';
+import { requestName } from '../request-name.ts';
 import { checkExtension } from './check-extension.ts';
 import { createVm } from './create-vm.ts';
 import { getApiVersion } from './get-api-version.ts';
@@ -41,5 +41,3 @@ const systemFileOperations = (kvm: Kvm): FileOperations => ({
     return ioctl ? yield* ioctl(current, kvm, arg) : -EINVAL;
   },
 });
-
-export const requestName = (request: number): string => IOCTL_NAMES.get(request) ?? `ioctl 0x${request.toString(16)}`;

@@ -32,7 +32,7 @@ import {
   KVM_SET_XSAVE,
 } from '../../spec/kvm-uapi.ts';
 import { PAGE_SIZE } from '../mmu/ept.ts';
-import { requestName } from '../system/index.ts';
+import { requestName } from '../request-name.ts';
 import { putVm } from '../vm/destroy.ts';
 import { getCpuid2, setCpuid2 } from './cpuid2.ts';
 import { vcpuLoad } from './load.ts';

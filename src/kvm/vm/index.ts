@@ -15,7 +15,7 @@ import {
   KVM_SET_USER_MEMORY_REGION2,
   KVM_X86_SET_MSR_FILTER,
 } from '../../spec/kvm-uapi.ts';
-import { requestName } from '../system/index.ts';
+import { requestName } from '../request-name.ts';
 import { checkExtension } from './check-extension.ts';
 import { createGuestMemfd } from './create-guest-memfd.ts';
 import { createIrqchip } from './create-irqchip.ts';
