@@ -1,0 +1,16 @@
+import { KVM_MEMORY_EXIT_FLAG_PRIVATE, kvm_run } from '../../spec/kvm-uapi.ts';
+import { setAttributes } from '../memory.ts';
+import type { ExitHandler } from './index.ts';
+
+/** The guest touched memory as the kind that it is not: an implicit conversion. */
+export const memoryFault: ExitHandler = function* ({ syscalls, machine, run, scratch }) {
+  const { flags, gpa, size } = kvm_run.memory_fault;
+  const range = {
+    gpa: Number(gpa.get(run)),
+    length: Number(size.get(run)),
+    isPrivate: (flags.get(run) & BigInt(KVM_MEMORY_EXIT_FLAG_PRIVATE)) !== 0n,
+  };
+  const errno = yield* setAttributes(syscalls, machine.vmFd, range, scratch.data);
+  const detail = { gpa: `0x${range.gpa.toString(16)}`, to: range.isPrivate ? 'private' : 'shared' };
+  return errno < 0 ? { detail, stop: { kind: 'call-failed', call: 'KVM_SET_MEMORY_ATTRIBUTES', errno } } : { detail };
+};
