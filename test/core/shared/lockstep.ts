@@ -2,7 +2,7 @@
 
 import { bytesOf, type Engine } from './engine.ts';
 import { configOf, type Program } from './program.ts';
-import { type Answer, epitaph, prepareTables, type Run, runStep, tally } from './program-ops.ts';
+import { type Answer, epitaph, pageEpitaph, prepareTables, type Run, runStep, tally } from './program-ops.ts';
 import { LINES, NATURAL_KEYID, TABLE_KEYID } from './world.ts';
 
 function prepare(engine: Engine, program: Program): Run {
@@ -59,5 +59,6 @@ export function lockstep(engines: readonly [Engine, Engine], program: Program): 
       engines,
       runs.map((run) => epitaph(run, pa)),
     );
+  compare('pages at the end', program, engines, runs.map(pageEpitaph));
   compare('counters', program, engines, runs.map(tally));
 }

@@ -39,6 +39,10 @@ function entryFor(level: number, choice: number): bigint {
   return [0x80e0000000000000n, next, next, next, 0x40000000n | 0xf7n, 0x40000000n | 0xf1n, 0x40000000n | 0xf2n, 0n][choice % 8];
 }
 
+const PAGE = 4096;
+const PAGE_LINES = PAGE / LINE;
+const pageOf = (pa: number): number => pa - (pa % PAGE);
+
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
 
 function fault({ core }: Run): Answer {
@@ -211,6 +215,26 @@ const OPS = {
   displacements: (run, { pa }) => displacements(run, pa),
   forEachRun: (run, { pa, y }) => runs(run, pa, LINE * (1 + y)),
   forEachCached: (run, { pa, y }) => cached(run, pa, LINE * (1 + y)),
+  plaintext: (run, { pa }) => [hex(run.core.plaintext(pa))],
+  nextNonZero: (run, { pa, x }) => [run.core.nextNonZero(pa - within(x), pa + 8 * x)],
+  pageFill: (run, { pa, pkg, keyId, x, y }) => {
+    run.core.movdir64bFill(pkg, pageOf(pa), PAGE_LINES * (1 + (y & 1)), keyId, pattern(x & 1));
+    return [];
+  },
+  pageCopy: (run, { pa, pkg, keyId, x }) => {
+    const source = x % LINES.length;
+    const status = run.core.movdir64bCopy(pkg, pageOf(pa), keyId, pageOf(LINES[source]), keyIdOf(x >> 4, source), PAGE_LINES);
+    return status === 0 ? [] : fault(run);
+  },
+  pageWrite: (run, { pa, pkg, keyId, x }) => [run.core.write(pkg, pageOf(pa), keyId, bytesOf(x, PAGE))],
+  pageRead: (run, { pa, pkg, keyId }) => {
+    const out = new Uint8Array(PAGE);
+    return loaded(run, run.core.read(pkg, pageOf(pa), keyId, out), pageOf(pa), out);
+  },
+  pageFlush: (run, { pa, keyId }) => {
+    run.core.clflush(pageOf(pa), PAGE_LINES, keyId);
+    return [];
+  },
   septPrepare: (run, { pkg }) => prepareTables(run, pkg),
   septEntry: (run, operands) => setEntry(run, operands),
   septWalk: (run, operands) => walk(run, operands),
@@ -275,6 +299,19 @@ export function runStep(run: Run, [name, line, pkg, keyId, x, y]: Step): Answer 
 /** Everything that can be seen of a line at the end. */
 export function epitaph(run: Run, pa: number): Answer {
   return [...copies(run, pa), '|', ...inspect(run, pa), '|', ...capture(run, pa), '|', ...displacements(run, pa)];
+}
+
+/** The state of whole pages at the end. */
+export function pageEpitaph(run: Run): Answer {
+  const pages = [...new Set(LINES.map(pageOf))];
+  return pages.flatMap((page) => [
+    ...runs(run, page, PAGE),
+    '|',
+    ...cached(run, page, PAGE),
+    '|',
+    run.core.nextNonZero(page, page + PAGE),
+    '|',
+  ]);
 }
 
 /** Counters that the law itself defines. */
