@@ -57,13 +57,17 @@ function hasRoom(bytes: usize): bool {
   return top - brk >= bytes || growTo(brk + bytes);
 }
 
+/** Do the free lists, and what is left above brk for whole chunks, cover one more step? */
 function slabsHaveRoom(): bool {
+  let missing: usize = 0;
   for (let i: u32 = 0; i < slabCount; ++i) {
     const slab = slabs + i * SLAB_BYTES;
-    const fresh = (load<u32>(slab, END) - load<u32>(slab, NEXT)) / load<u32>(slab, SIZE);
-    if (load<u32>(slab, FREE_COUNT) + fresh < STEP_BLOCKS) return false;
+    const size = load<u32>(slab, SIZE);
+    const blocks = load<u32>(slab, FREE_COUNT) + (load<u32>(slab, END) - load<u32>(slab, NEXT)) / size;
+    const chunk = load<u32>(slab, CHUNK);
+    if (blocks < STEP_BLOCKS) missing += <usize>(((STEP_BLOCKS - blocks) * size + chunk - 1) / chunk) * chunk + 4096;
   }
-  return true;
+  return missing <= top - brk;
 }
 
 export function outOfMemory(): void {

@@ -1,5 +1,4 @@
 /** Power-on and resets. */
-import { reserve } from './arena';
 import { dropFrom, settle } from './cache';
 import { packages } from './config';
 import { clearDisplacements } from './displacements';
@@ -24,9 +23,8 @@ function dropViews(): void {
   }
 }
 
-/** All lines zeros under KeyID 0, caches empty, keys as at power-on. */
+/** All lines zeros under KeyID 0, caches empty, keys as at power-on. Needs no more memory than it frees. */
 export function coldReset(): void {
-  reserve();
   dropViews();
   for (let i: u64 = 0; i < <u64>rootDescriptors(); ++i) discardAll(root + (<usize>i << 4), i << ROOT_SHIFT);
   dropAllMacs();
