@@ -4,6 +4,7 @@ import { TDX_METADATA_FIRST_FIELD_ID_IN_CONTEXT, TDX_SUCCESS } from '../../spec/
 import { readElement, writeElement } from '../metadata/access.ts';
 import { ensureReadable, findField, firstFieldId, type HasField, type MetadataElement, nextFieldId, NO_FIELD } from '../metadata/field-id.ts';
 import type { MemoryStruct } from '../td/memory-struct.ts';
+import { tdStructOf } from '../td/metadata.ts';
 import type { GuestContext } from './context.ts';
 
 /** Reads one field for the guest: R8 := value; RDX := the next id where the leaf returns it. */
@@ -42,10 +43,4 @@ export function writeField(ctx: GuestContext, context: 'TD' | 'VP', structOf: (f
 const isLegal = ({ tdcs }: GuestContext, field: MetadataField): boolean =>
   field.name !== 'TD_CTLS' || (tdcs.get(TDCS.CONFIG_FLAGS) & CONFIG_FLAGS.FLEXIBLE_PENDING_VE) !== 0n;
 
-/** Field classes 0 to 2 of the TD context lie in the TDR, the others in the TDCS. */
-const LAST_TDR_CLASS = 2;
-
-export const tdStruct = ({ run }: GuestContext, field: MetadataField): MemoryStruct =>
-  field.class <= LAST_TDR_CLASS ? run.tdr : run.tdcs;
-
-export const readTdField = (ctx: GuestContext, element: MetadataElement): bigint => readElement(tdStruct(ctx, element.field), element);
+export const readTdField = (ctx: GuestContext, element: MetadataElement): bigint => readElement(tdStructOf(ctx.tdcs, element.field), element);
