@@ -5,6 +5,8 @@ import { HardwareException, MachineCheck, PageFault } from './exceptions.ts';
 import type { Platform } from './platform.ts';
 import type { Software } from './software.ts';
 
+export type LpStop = '' | 'unbreakable-shutdown' | 'nmi-stop' | 'panic';
+
 /** What runs on the LP: host software, the SEAM (P-SEAMLDR or TDX module), or a TD. */
 export type LpMode = 'root' | 'seam' | 'td';
 
@@ -29,7 +31,7 @@ export class LogicalProcessor {
   /** The OS runs software on it. */
   online = true;
   /** Stopped for good in SEAM root (unbreakable shutdown) or halted by an NMI stop. */
-  stopped: '' | 'unbreakable-shutdown' | 'nmi-stop' | 'panic' = '';
+  stopped: LpStop = '';
   /** Virtual time in nanoseconds. */
   now = 0;
   /** Interrupt handlers waiting for this LP to be interruptible, oldest first. */

@@ -1,10 +1,11 @@
 import type { CachedCopy, Displacement, DramLine, FaultRecord, LineState } from '../../bindings/memory-core.ts';
 import type { EventLog, MachineEvent } from './events.ts';
 import type { HostSight } from './host-view.ts';
+import type { LpStop } from './logical-processor.ts';
 import type { MemoryMap, Range } from './memory-map.ts';
 import type { Platform } from './platform.ts';
 
-export type { CachedCopy, EventLog, FaultRecord, HostSight, LineState, MachineEvent, MemoryMap, Range };
+export type { CachedCopy, Displacement, EventLog, FaultRecord, HostSight, LineState, MachineEvent, MemoryMap, Range };
 
 /**
  * What a logic analyser, a fault injector and an auditor may see: the state of the hardware, past all access rights.
@@ -32,6 +33,10 @@ export class Probe {
   /** Package of a logical processor, -1 for the platform. */
   packageOf(lp: number): number {
     return this.#platform.lps[lp]?.package ?? -1;
+  }
+  /** Why a logical processor runs no more; empty while it does. */
+  stoppedBy(lp: number): LpStop {
+    return this.#platform.lps[lp]?.stopped ?? '';
   }
   get packages(): number {
     return this.#platform.packages;
