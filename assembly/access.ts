@@ -1,7 +1,7 @@
 /** Loads and stores of software through a package's cache, over any range. */
 import { give, reserve, take } from './arena';
-import { cacheSets, hasIntegrity, lru, packages, provenance, tdBitOn } from './config';
 import { cachedBytes, dropFromOthers, fillMiss, isPoisoned } from './cache';
+import { cacheSets, hasIntegrity, lru, packages, provenance, tdBitOn } from './config';
 import { count } from './counters';
 import { touch } from './directory';
 import { currentWriter } from './events';
@@ -12,28 +12,43 @@ import { patternLine } from './memory-map';
 import { cachedFault } from './origins';
 import { lineWriter } from './page';
 import { dataPages, writerBlocks } from './slabs';
+import {
+  COUNTER_CONTROLLER_READS,
+  COUNTER_LINES_READ,
+  COUNTER_LINES_WRITTEN,
+  COUNTER_MAC_CHECKS,
+  COUNTER_SPECULATIVE_LOADS,
+  COUNTER_TD_BIT_CHECKS,
+} from './spec/counters';
 import { FILL, KIND_SHIFT, MIXED, TAG } from './tags';
 import { findDescriptor, HIGH, kindOf, LOW, WRITER } from './tree';
 import {
-  changeHeld, createView, DATA, DIRTY, findView, lineData, PATTERN, setValid, setViewWriter, validAnywhere, validIn,
-  VIEW_WRITER, WRITERS,
+  changeHeld,
+  createView,
+  DATA,
+  DIRTY,
+  findView,
+  lineData,
+  PATTERN,
+  setValid,
+  setViewWriter,
+  VIEW_WRITER,
+  validAnywhere,
+  validIn,
+  WRITERS,
 } from './views';
-import {
-  COUNTER_CONTROLLER_READS, COUNTER_LINES_READ, COUNTER_LINES_WRITTEN, COUNTER_MAC_CHECKS, COUNTER_SPECULATIVE_LOADS,
-  COUNTER_TD_BIT_CHECKS,
-} from './spec/counters';
 
 /** The view in which `pkg` holds the line for reading. */
 export function holdLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
   const view = findView(frame, keyId);
-  if (view == 0 || (validIn(view, pkg) & (<u64>1 << index)) == 0) return fillMiss(pkg, frame, index, keyId, false);
+  if (view == 0 || (validIn(view, pkg) & ((<u64>1) << index)) == 0) return fillMiss(pkg, frame, index, keyId, false);
   if (lru) touch(pkg, lineNumber(frame, index), keyId);
   return view;
 }
 
 /** The view in which `pkg` alone holds the line. */
 function ownLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
-  const bit = <u64>1 << index;
+  const bit = (<u64>1) << index;
   const view = findView(frame, keyId);
   if (view == 0 || (validIn(view, pkg) & bit) == 0) return fillMiss(pkg, frame, index, keyId, true);
   if (lru) touch(pkg, lineNumber(frame, index), keyId);
@@ -42,7 +57,7 @@ function ownLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
 }
 
 function bitsFrom(index: u32, lines: u32): u64 {
-  return (lines == 64 ? ~(<u64>0) : (<u64>1 << lines) - 1) << index;
+  return (lines == 64 ? ~(<u64>0) : ((<u64>1) << lines) - 1) << index;
 }
 
 /** Whole lines that follow `pa` in its page and in the range, when it starts on a line. */
@@ -56,7 +71,7 @@ function allGood(desc: usize, lines: u64, tag: u32): bool {
   const word = load<u32>(desc);
   if (word >> KIND_SHIFT != MIXED) return (word & TAG) == tag;
   const tags = <usize>load<u32>(desc, HIGH);
-  for (let bits = lines; bits != 0; bits &= bits - 1) if (load<u32>(tags + (<usize>ctz(bits) << 2)) != tag) return false;
+  for (let bits = lines; bits != 0; bits &= bits - 1) if (load<u32>(tags + ((<usize>ctz(bits)) << 2)) != tag) return false;
   return true;
 }
 
@@ -103,7 +118,7 @@ function copyLines(view: usize, desc: usize, lines: u64): void {
     for (let bits = lines; bits != 0; bits &= bits - 1) {
       const index = <u32>ctz(bits);
       setViewWriter(view, index, lineWriter(desc, index), have);
-      have |= <u64>1 << index;
+      have |= (<u64>1) << index;
     }
   }
 }
@@ -121,7 +136,7 @@ function copyData(view: usize, from: usize, lines: u64, held: u64): void {
   for (let bits = lines; bits != 0; ) {
     const first = <u32>ctz(bits);
     const run = <u32>ctz(~(bits >> first));
-    memory.copy(lineData(view, first), from + (<usize>first << 6), <usize>run << 6);
+    memory.copy(lineData(view, first), from + ((<usize>first) << 6), (<usize>run) << 6);
     bits &= ~bitsFrom(first, run);
   }
 }
@@ -140,7 +155,7 @@ export function loadRange(pkg: u32, from: u64, length: u32, keyId: u32, to: usiz
     if (view != 0 && !isPoisoned(view, bits)) {
       count(COUNTER_LINES_READ, lines);
       const data = <usize>load<u32>(view, DATA);
-      if (data != 0) memory.copy(out, data + (<usize>index << 6), chunk);
+      if (data != 0) memory.copy(out, data + ((<usize>index) << 6), chunk);
       else copyPatternOut(out, load<u64>(view, PATTERN), lines);
     } else {
       chunk = min<u32>(left, 64 - (<u32>pa & 63));
@@ -163,7 +178,7 @@ function loadLine(pkg: u32, pa: u64, length: u32, keyId: u32, to: usize): bool {
   const index = <u32>(pa >> 6) & 63;
   const view = holdLine(pkg, frame, index, keyId);
   count(COUNTER_LINES_READ);
-  if (isPoisoned(view, <u64>1 << index)) {
+  if (isPoisoned(view, (<u64>1) << index)) {
     cachedFault(lineNumber(frame, index), keyId);
     return false;
   }
@@ -207,7 +222,7 @@ export function storePattern(pkg: u32, to: u64, length: u64, keyId: u32, pattern
     const lines = wholeLines(pa, left);
     const index = <u32>(pa >> 6) & 63;
     const view = lines > 1 ? ownLines(pkg, pa >> 12, bitsFrom(index, lines), keyId) : 0;
-    let chunk = <u64>lines << 6;
+    let chunk = (<u64>lines) << 6;
     if (view == 0) {
       chunk = min<u64>(left, 64 - (pa & 63));
       fillLine(patternLine, pattern);
@@ -255,7 +270,7 @@ function setWriters(view: usize, lines: u64): void {
 function storeLine(pkg: u32, pa: u64, keyId: u32): usize {
   reserve();
   const index = <u32>(pa >> 6) & 63;
-  const bit = <u64>1 << index;
+  const bit = (<u64>1) << index;
   const view = ownLine(pkg, pa >> 12, index, keyId);
   count(COUNTER_LINES_WRITTEN);
   setViewWriter(view, index, currentWriter(), validAnywhere(view));

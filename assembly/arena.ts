@@ -3,8 +3,9 @@
  * Whoever changes the machine calls `reserve` first, at a point where the machine is consistent, so that no allocation
  * fails half-way through a step.
  */
-import { ABORT_OUT_OF_MEMORY } from './layout';
+
 import { count } from './counters';
+import { ABORT_OUT_OF_MEMORY } from './layout';
 import { COUNTER_SLOTS_ALLOCATED, COUNTER_SLOTS_FREED } from './spec/counters';
 
 const PAGE_SHIFT: usize = 16;
@@ -32,9 +33,9 @@ let slabCount: u32 = 0;
 
 export function initArena(maxPages: u32): void {
   brk = (__heap_base + 63) & ~(<usize>63);
-  top = <usize>min<u32>(<u32>memory.size(), 65535) << PAGE_SHIFT;
+  top = (<usize>min<u32>(<u32>memory.size(), 65535)) << PAGE_SHIFT;
   // The last page stays unused: its end would not fit an address.
-  maxTop = <usize>min<u32>(maxPages, 65535) << PAGE_SHIFT;
+  maxTop = (<usize>min<u32>(maxPages, 65535)) << PAGE_SHIFT;
 }
 
 /** Bytes in live use, static data included. */
@@ -49,7 +50,7 @@ function growTo(end: usize): bool {
   const room = maxTop - top;
   const pages = (min<usize>(wanted, room) + 65535) >> PAGE_SHIFT;
   if (memory.grow(<i32>pages) < 0 && memory.grow(<i32>((missing + 65535) >> PAGE_SHIFT)) < 0) return false;
-  top = <usize>min<u32>(<u32>memory.size(), 65535) << PAGE_SHIFT;
+  top = (<usize>min<u32>(<u32>memory.size(), 65535)) << PAGE_SHIFT;
   return true;
 }
 

@@ -1,8 +1,19 @@
 /** The physical attacker: reads and changes DRAM lines behind the controller's back. Lines come and go in the probe record. */
 import { reserve } from './arena';
-import { storesMac } from './keys';
 import { tdBitOn } from './config';
-import { FLIP_DATA, FLIP_MAC, FLIP_POISON, PROBE_DATA, PROBE_FLAGS, PROBE_LINE, PROBE_MAC, PROBE_MAC_STORED, PROBE_POISON, PROBE_TD_BIT } from './layout';
+import { storesMac } from './keys';
+import {
+  FLIP_DATA,
+  FLIP_MAC,
+  FLIP_POISON,
+  PROBE_DATA,
+  PROBE_FLAGS,
+  PROBE_LINE,
+  PROBE_MAC,
+  PROBE_MAC_STORED,
+  PROBE_POISON,
+  PROBE_TD_BIT,
+} from './layout';
 import { storedMac, storeMac } from './macs';
 import { probe } from './memory-map';
 import { ciphertextOf, macBeside } from './observe';
@@ -91,6 +102,6 @@ function flipData(line: u64, bit: u32): void {
   const index = <u32>line & 63;
   ciphertextOf(desc, index, line, lineTag(desc, index), at);
   const byte = at + <usize>(bit >> 3);
-  store<u8>(byte, load<u8>(byte) ^ (<u8>1 << <u8>(bit & 7)));
+  store<u8>(byte, load<u8>(byte) ^ ((<u8>1) << (<u8>(bit & 7))));
   putStored(desc, index, at);
 }

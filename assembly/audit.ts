@@ -23,7 +23,7 @@ export function nextNonZero(line: u64, end: u64): f64 {
     const desc = findDescriptor(frame);
     if (kindOf(desc) == FILL) {
       if (load<u64>(desc, LOW) != 0) return <f64>at;
-      const size = <u64>1 << span;
+      const size = (<u64>1) << span;
       at = ((frame & ~(size - 1)) + size) << 6;
       continue;
     }

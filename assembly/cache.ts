@@ -11,13 +11,27 @@ import { copyLine, fillLine, lineNumber } from './lines';
 import { patternLine } from './memory-map';
 import { cachePoison, forgetCachedPoison, writeBackPoison } from './origins';
 import { lineWriter } from './page';
+import { COUNTER_EVICTIONS, COUNTER_SNOOPS, COUNTER_WRITE_BACKS } from './spec/counters';
 import { FILL } from './tags';
 import { findDescriptor, kindOf, LOW } from './tree';
 import {
-  changeHeld, createView, DATA, destroyView, DIRTY, findView, frameOf, keyIdOf, lineData, PATTERN, POISONED, setValid,
-  setViewWriter, validAnywhere, validIn, viewWriter,
+  changeHeld,
+  createView,
+  DATA,
+  DIRTY,
+  destroyView,
+  findView,
+  frameOf,
+  keyIdOf,
+  lineData,
+  PATTERN,
+  POISONED,
+  setValid,
+  setViewWriter,
+  validAnywhere,
+  validIn,
+  viewWriter,
 } from './views';
-import { COUNTER_EVICTIONS, COUNTER_SNOOPS, COUNTER_WRITE_BACKS } from './spec/counters';
 
 export function isDirty(view: usize, bit: u64): bool {
   return (load<u64>(view, DIRTY) & bit) != 0;
@@ -30,7 +44,7 @@ export function isPoisoned(view: usize, bit: u64): bool {
 /** Where a cached line's bytes can be read; views without data lend a scratch line. */
 export function cachedBytes(view: usize, index: u32): usize {
   const data = <usize>load<u32>(view, DATA);
-  if (data != 0) return data + (<usize>index << 6);
+  if (data != 0) return data + ((<usize>index) << 6);
   fillLine(patternLine, load<u64>(view, PATTERN));
   return patternLine;
 }
@@ -43,7 +57,7 @@ export function readCached(view: usize, index: u32, to: usize): void {
 export function writeBack(view: usize, index: u32, cause: i32): void {
   const frame = frameOf(view);
   const keyId = keyIdOf(view);
-  const bit = <u64>1 << index;
+  const bit = (<u64>1) << index;
   const poisoned = isPoisoned(view, bit);
   reserve();
   count(COUNTER_WRITE_BACKS);
@@ -83,7 +97,7 @@ export function settle(view: usize): void {
 
 /** One line leaves one package, written back if it is dirty. */
 export function evictLine(view: usize, pkg: u32, index: u32): void {
-  const bit = <u64>1 << index;
+  const bit = (<u64>1) << index;
   if (isDirty(view, bit)) writeBack(view, index, CAUSE_EVICTION);
   count(COUNTER_EVICTIONS);
   dropFrom(view, pkg, bit);
@@ -113,7 +127,7 @@ function fetch(view: usize, frame: u64, index: u32, keyId: u32): void {
     }
   }
   if (readLine(frame, index, keyId, lineData(view, index))) {
-    store<u64>(view, load<u64>(view, POISONED) | (<u64>1 << index), POISONED);
+    store<u64>(view, load<u64>(view, POISONED) | ((<u64>1) << index), POISONED);
     cachePoison(lineNumber(frame, index), keyId);
   }
   setViewWriter(view, index, lineWriter(findDescriptor(frame), index), held);
@@ -123,7 +137,7 @@ function fetch(view: usize, frame: u64, index: u32, keyId: u32): void {
 export function fillMiss(pkg: u32, frame: u64, index: u32, keyId: u32, own: bool): usize {
   reserve();
   const line = lineNumber(frame, index);
-  const bit = <u64>1 << index;
+  const bit = (<u64>1) << index;
   // Any new key instance is made before anything changes.
   expectedTag(homeOf(frame), keyId);
   const slot = cacheSets != 0 ? makeRoom(pkg, line) : 0;

@@ -11,12 +11,19 @@ import { eagerLine, mergeLine, ownTweak, zeroLine } from './memory-map';
 import { encrypt, macFits, macOf, readAs } from './observe';
 import { forgetPoison, rememberPoison } from './origins';
 import { lineTag, lineWriter, putLine, readStored, setTag } from './page';
+import {
+  COUNTER_CONTROLLER_READS,
+  COUNTER_CONTROLLER_WRITES,
+  COUNTER_MAC_CHECKS,
+  COUNTER_MAC_MISMATCHES,
+  COUNTER_PARTIAL_WRITES,
+  COUNTER_POISON_CREATED,
+  COUNTER_POISON_SILENT,
+  COUNTER_TD_BIT_CHECKS,
+  COUNTER_TD_BIT_MISMATCHES,
+} from './spec/counters';
 import { INSTANCE, POISON, STORED, TD } from './tags';
 import { findDescriptor, pageDescriptor } from './tree';
-import {
-  COUNTER_CONTROLLER_READS, COUNTER_CONTROLLER_WRITES, COUNTER_MAC_CHECKS, COUNTER_MAC_MISMATCHES, COUNTER_PARTIAL_WRITES,
-  COUNTER_POISON_CREATED, COUNTER_POISON_SILENT, COUNTER_TD_BIT_CHECKS, COUNTER_TD_BIT_MISMATCHES,
-} from './spec/counters';
 
 /** Reads a line through a KeyID. True: poison (and zeros), which a new failure has also left in DRAM. */
 export function readLine(frame: u64, index: u32, keyId: u32, to: usize): bool {
@@ -137,7 +144,16 @@ function storeReal(line: u64, tag: u32, from: usize): void {
 }
 
 /** A write of 1 to 63 bytes past the caches (docs/memory-law.md, "Controller write"). */
-export function writePartial(frame: u64, index: u32, keyId: u32, from: usize, offset: u32, length: u32, cause: i32, writer: u32): void {
+export function writePartial(
+  frame: u64,
+  index: u32,
+  keyId: u32,
+  from: usize,
+  offset: u32,
+  length: u32,
+  cause: i32,
+  writer: u32,
+): void {
   count(COUNTER_PARTIAL_WRITES);
   const desc = findDescriptor(frame);
   const tag = lineTag(desc, index);

@@ -1,4 +1,6 @@
 /** Stores past the caches, and DMA reads. */
+
+import { loadRange } from './access';
 import { reserve } from './arena';
 import { isDirty, writeBack } from './cache';
 import { readLine, writeLine, writePartial } from './controller';
@@ -10,9 +12,8 @@ import { lineNumber } from './lines';
 import { mailbox, mergeLine, probeLine } from './memory-map';
 import { dramFault } from './origins';
 import { fillRange } from './range-fill';
-import { loadRange } from './access';
-import { findView } from './views';
 import { COUNTER_LINES_WRITTEN, COUNTER_MOVDIR64B_LINES } from './spec/counters';
+import { findView } from './views';
 
 /** No write-back: the direct store replaces the line anyway. */
 const DISCARD = -1;
@@ -79,7 +80,7 @@ export function dmaRead(from: u64, length: u32, keyId: u32): i32 {
     const index = <u32>(pa >> 6) & 63;
     reserve();
     const view = findView(frame, keyId);
-    if (view != 0 && isDirty(view, <u64>1 << index)) writeBack(view, index, CAUSE_SNOOP);
+    if (view != 0 && isDirty(view, (<u64>1) << index)) writeBack(view, index, CAUSE_SNOOP);
     if (readLine(frame, index, keyId, mergeLine)) {
       dramFault(lineNumber(frame, index), keyId);
       return 1;

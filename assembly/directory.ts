@@ -9,7 +9,7 @@ let slots: usize = 0;
 let clock: u64 = 0;
 
 export function initDirectory(): void {
-  if (cacheSets != 0) slots = allocate(<usize>packages * <usize>cacheSets * <usize>cacheWays << SLOT_SHIFT);
+  if (cacheSets != 0) slots = allocate((<usize>packages * <usize>cacheSets * <usize>cacheWays) << SLOT_SHIFT);
 }
 
 export function slotTotal(): u32 {
@@ -17,7 +17,7 @@ export function slotTotal(): u32 {
 }
 
 export function slotAt(pkg: u32, slot: u32): usize {
-  return slots + (<usize>(pkg * slotTotal() + slot) << SLOT_SHIFT);
+  return slots + ((<usize>(pkg * slotTotal() + slot)) << SLOT_SHIFT);
 }
 
 function setOf(pkg: u32, line: u64): usize {
@@ -43,9 +43,9 @@ export function slotKeyId(slot: usize): u32 {
 /** Slot for a new line: the lowest free way, or the victim's. */
 export function chooseSlot(pkg: u32, line: u64): usize {
   const first = setOf(pkg, line);
-  const end = first + (<usize>cacheWays << SLOT_SHIFT);
+  const end = first + ((<usize>cacheWays) << SLOT_SHIFT);
   for (let at = first; at < end; at += 16) if (!isOccupied(at)) return at;
-  if (!lru) return first + (<usize>(drawEviction(pkg) & <u64>(cacheWays - 1)) << SLOT_SHIFT);
+  if (!lru) return first + ((<usize>(drawEviction(pkg) & <u64>(cacheWays - 1))) << SLOT_SHIFT);
   let oldest = first;
   for (let at = first; at < end; at += 16) if (load<u64>(at, TOUCHED) < load<u64>(oldest, TOUCHED)) oldest = at;
   return oldest;
@@ -59,7 +59,7 @@ export function occupy(slot: usize, line: u64, keyId: u32): void {
 function findSlot(pkg: u32, line: u64, keyId: u32): usize {
   const tag = tagOf(line, keyId);
   const first = setOf(pkg, line);
-  for (let at = first, end = first + (<usize>cacheWays << SLOT_SHIFT); at < end; at += 16) if (load<u64>(at) == tag) return at;
+  for (let at = first, end = first + ((<usize>cacheWays) << SLOT_SHIFT); at < end; at += 16) if (load<u64>(at) == tag) return at;
   return 0;
 }
 

@@ -1,15 +1,25 @@
 /** Log of the controller writes that changed a line's KeyID or TD bit: ranges in a ring, newest kept. */
+
+import { donate, tryAllocate } from './arena';
 import { count } from './counters';
 import { event } from './events';
 import { instanceKeyId } from './keys';
 import {
-  DISPLACEMENT_BYTES, DISPLACEMENT_CAUSE, DISPLACEMENT_EVENT, DISPLACEMENT_KEY_ID, DISPLACEMENT_LINE, DISPLACEMENT_LINES,
-  DISPLACEMENT_OLD_KEY_ID, DISPLACEMENT_OLD_TD_BIT, DISPLACEMENT_OLD_WRITER, DISPLACEMENT_TD_BIT, DISPLACEMENT_WRITER,
+  DISPLACEMENT_BYTES,
+  DISPLACEMENT_CAUSE,
+  DISPLACEMENT_EVENT,
+  DISPLACEMENT_KEY_ID,
+  DISPLACEMENT_LINE,
+  DISPLACEMENT_LINES,
+  DISPLACEMENT_OLD_KEY_ID,
+  DISPLACEMENT_OLD_TD_BIT,
+  DISPLACEMENT_OLD_WRITER,
+  DISPLACEMENT_TD_BIT,
+  DISPLACEMENT_WRITER,
 } from './layout';
-import { donate, tryAllocate } from './arena';
 import { dataPages } from './slabs';
-import { INSTANCE, TD } from './tags';
 import { COUNTER_DISPLACEMENTS } from './spec/counters';
+import { INSTANCE, TD } from './tags';
 
 const FIRST_CAPACITY: u32 = 1024;
 const LAST_CAPACITY: u32 = 65536;

@@ -1,7 +1,7 @@
 /** Evictions on demand: one tag, or seeded victims (docs/memory-law.md, "Capacity and victims"). */
 import { reserve } from './arena';
-import { cacheSets } from './config';
 import { evictLine } from './cache';
+import { cacheSets } from './config';
 import { isOccupied, slotAt, slotKeyId, slotLine, slotTotal } from './directory';
 import { drawEviction } from './mix';
 import { sortedCount, sortedView } from './order';
@@ -10,7 +10,7 @@ import { findView, frameOf, heldBy, validIn } from './views';
 export function evict(pkg: u32, line: u64, keyId: u32): bool {
   const view = findView(line >> 6, keyId);
   const index = <u32>line & 63;
-  if (view == 0 || (validIn(view, pkg) & (<u64>1 << index)) == 0) return false;
+  if (view == 0 || (validIn(view, pkg) & ((<u64>1) << index)) == 0) return false;
   evictLine(view, pkg, index);
   return true;
 }

@@ -1,7 +1,7 @@
 /** CLFLUSH, WBINVD and WBNOINVD. */
 import { reserve, take } from './arena';
-import { eager, packages } from './config';
 import { dropFrom, settle, writeBack } from './cache';
+import { eager, packages } from './config';
 import { count } from './counters';
 import { homeOf } from './homes';
 import { expectedTag } from './keys';
@@ -9,12 +9,25 @@ import { CAUSE_CLFLUSH, CAUSE_WBINVD, CAUSE_WBNOINVD } from './layout';
 import { putPage } from './page';
 import { displacePage } from './range-fill';
 import { dataPages } from './slabs';
+import { COUNTER_CLFLUSH_LINES, COUNTER_CONTROLLER_WRITES, COUNTER_WBINVD_LINES, COUNTER_WRITE_BACKS } from './spec/counters';
 import { collapseAbove, pageDescriptor, setFill } from './tree';
 import {
-  bucketCount, bucketHead, DATA, DIRTY, findView, frameOf, heldBy, keyIdOf, NEXT, PATTERN, POISONED, validIn, viewCount,
-  VIEW_WRITER, WRITERS,
+  bucketCount,
+  bucketHead,
+  DATA,
+  DIRTY,
+  findView,
+  frameOf,
+  heldBy,
+  keyIdOf,
+  NEXT,
+  PATTERN,
+  POISONED,
+  VIEW_WRITER,
+  validIn,
+  viewCount,
+  WRITERS,
 } from './views';
-import { COUNTER_CLFLUSH_LINES, COUNTER_CONTROLLER_WRITES, COUNTER_WBINVD_LINES, COUNTER_WRITE_BACKS } from './spec/counters';
 
 /** Lines of `frame` that lie in [first, last). */
 export function linesWithin(frame: u64, first: u64, last: u64): u64 {
@@ -22,7 +35,7 @@ export function linesWithin(frame: u64, first: u64, last: u64): u64 {
   const from = first > start ? first - start : 0;
   const to = min<u64>(last - start, 64);
   if (first >= start + 64 || last <= start) return 0;
-  return (to == 64 ? ~(<u64>0) : (<u64>1 << to) - 1) & ~((<u64>1 << from) - 1);
+  return (to == 64 ? ~(<u64>0) : ((<u64>1) << to) - 1) & ~(((<u64>1) << from) - 1);
 }
 
 /** Drops lines of one tag range from every package; dirty ones are written back first when there is a `cause` (else -1). */

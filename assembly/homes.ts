@@ -1,7 +1,8 @@
 /** Which package's memory controller owns a page. Borders lie at multiples of 1 GiB. */
+
+import { allocate } from './arena';
 import { CONFIG_SEGMENT_BYTES, CONFIG_SEGMENT_COUNT, CONFIG_SEGMENTS } from './layout';
 import { mailbox } from './memory-map';
-import { allocate } from './arena';
 
 const GIB_SHIFT: u64 = 18;
 
@@ -36,11 +37,11 @@ function find(frame: u64): void {
   let last = segmentCount;
   while (last - first > 1) {
     const middle = (first + last) >> 1;
-    if (load<u32>(segments + (<usize>middle << 3)) <= gib) first = middle;
+    if (load<u32>(segments + ((<usize>middle) << 3)) <= gib) first = middle;
     else last = middle;
   }
-  const at = segments + (<usize>first << 3);
-  low = <u64>load<u32>(at) << GIB_SHIFT;
-  high = last < segmentCount ? <u64>load<u32>(segments + (<usize>last << 3)) << GIB_SHIFT : u64.MAX_VALUE;
+  const at = segments + ((<usize>first) << 3);
+  low = (<u64>load<u32>(at)) << GIB_SHIFT;
+  high = last < segmentCount ? (<u64>load<u32>(segments + ((<usize>last) << 3))) << GIB_SHIFT : u64.MAX_VALUE;
   owner = load<u32>(at, 4);
 }

@@ -6,28 +6,28 @@ import * as access from './access';
 import * as arena from './arena';
 import * as attack from './attack';
 import * as audit from './audit';
+import { readConfig, seed } from './config';
 import * as counters from './counters';
+import { deriveMacKey } from './crypto/mac';
 import * as direct from './direct';
+import { initDirectory } from './directory';
 import * as displacements from './displacements';
+import { setEvent as stamp } from './events';
 import * as evictions from './evict';
 import * as flush from './flush';
+import { initHomes } from './homes';
 import * as probes from './inspect';
 import * as keys from './keys';
-import * as map from './memory-map';
-import * as resets from './reset';
-import * as sept from './sept';
 import { CONFIG_MAX_PAGES } from './layout';
-import { deriveMacKey } from './crypto/mac';
-import { initDirectory } from './directory';
-import { initHomes } from './homes';
 import { initMacs } from './macs';
+import * as map from './memory-map';
 import { initOrigins } from './origins';
+import * as resets from './reset';
 import { initSchedules } from './schedules';
+import * as sept from './sept';
 import { initSlabs } from './slabs';
 import { initTree } from './tree';
 import { initViews } from './views';
-import { readConfig, seed } from './config';
-import { setEvent as stamp } from './events';
 
 /** Exact for integers below 2^52, and one instruction. */
 function toU64(x: f64): u64 {

@@ -1,16 +1,27 @@
 /** Probes: what the model knows about DRAM lines and cached copies. Answers lie in the probe record. */
-import { packages } from './config';
+
 import { isDirty, isPoisoned, readCached } from './cache';
+import { packages } from './config';
 import { homeEnd, homeOf } from './homes';
 import { instanceGeneration, instanceKeyId } from './keys';
 import {
-  PROBE_DATA, PROBE_DIRTY, PROBE_FLAGS, PROBE_GENERATION, PROBE_KEY_ID, PROBE_LINE, PROBE_LINES, PROBE_PACKAGE, PROBE_POISON,
-  PROBE_TAMPERED, PROBE_TD_BIT, PROBE_WRITER,
+  PROBE_DATA,
+  PROBE_DIRTY,
+  PROBE_FLAGS,
+  PROBE_GENERATION,
+  PROBE_KEY_ID,
+  PROBE_LINE,
+  PROBE_LINES,
+  PROBE_PACKAGE,
+  PROBE_POISON,
+  PROBE_TAMPERED,
+  PROBE_TD_BIT,
+  PROBE_WRITER,
 } from './layout';
 import { probe } from './memory-map';
 import { firstAtLeast, sortedCount, sortedView } from './order';
 import { lineTag, lineWriter } from './page';
-import { INSTANCE, MIXED, POISON, STORED, TAMPERED, TD } from './tags';
+import { INSTANCE, MIXED, POISON, TAMPERED, TD } from './tags';
 import { findDescriptor, kindOf, span } from './tree';
 import { frameOf, keyIdOf, validAnywhere, validIn, viewKey, viewWriter } from './views';
 
@@ -41,7 +52,7 @@ function stretchEnd(line: u64): u64 {
   const frame = line >> 6;
   const desc = findDescriptor(frame);
   if (kindOf(desc) == MIXED) return line + 1;
-  const size = <u64>1 << span;
+  const size = (<u64>1) << span;
   return min<u64>((frame & ~(size - 1)) + size, homeEnd(frame)) << 6;
 }
 
@@ -76,7 +87,7 @@ export function nextRun(line: u64, end: u64): bool {
 }
 
 function describeCopy(view: usize, index: u32, pkg: u32): void {
-  const bit = <u64>1 << index;
+  const bit = (<u64>1) << index;
   let flags = 0;
   if (isDirty(view, bit)) flags |= PROBE_DIRTY;
   if (isPoisoned(view, bit)) flags |= PROBE_POISON;

@@ -2,12 +2,13 @@
  * Keys of (home package, KeyID). Each programming makes a new key *instance*; a line's tag names the instance it was written
  * under, so re-keying is O(1) and old lines still know their key. Instances that no line names are collected.
  */
-import { aesBits, hasIntegrity, isPrivate, keyIds, packages, seed, tdBitOn, unprogrammedFault } from './config';
-import { KEY_MODE_CLEAR, KEY_MODE_DIRECT, KEY_MODE_NO_ENCRYPT } from './layout';
+
 import { allocate, outOfMemory, reserve } from './arena';
-import { mailbox } from './memory-map';
-import { deriveKey } from './crypto/key-stream';
 import { markInstances } from './collect';
+import { aesBits, hasIntegrity, isPrivate, keyIds, packages, seed, tdBitOn, unprogrammedFault } from './config';
+import { deriveKey } from './crypto/key-stream';
+import { KEY_MODE_CLEAR, KEY_MODE_DIRECT, KEY_MODE_NO_ENCRYPT } from './layout';
+import { mailbox } from './memory-map';
 import { forgetSchedule } from './schedules';
 import { TD } from './tags';
 
@@ -59,7 +60,7 @@ export function initKeys(): void {
 export function resetKeys(): void {
   for (let pkg: u32 = 0; pkg < packages; ++pkg) {
     const from = cell(pkg, 0) + 4;
-    const bytes = <usize>(keyIds - 1) << 2;
+    const bytes = (<usize>(keyIds - 1)) << 2;
     memory.fill(current + from, 0, bytes);
     memory.fill(generations + from, 0, bytes);
     memory.fill(programmed + from, 0, bytes);
@@ -68,11 +69,11 @@ export function resetKeys(): void {
 }
 
 function cell(pkg: u32, keyId: u32): usize {
-  return <usize>(pkg * keyIds + keyId) << 2;
+  return (<usize>(pkg * keyIds + keyId)) << 2;
 }
 
 function record(instance: u32): usize {
-  return <usize>load<u32>(chunks + (<usize>(instance >> CHUNK_SHIFT) << 2)) + <usize>(instance & 255) * RECORD;
+  return <usize>load<u32>(chunks + ((<usize>(instance >> CHUNK_SHIFT)) << 2)) + <usize>(instance & 255) * RECORD;
 }
 
 export function instanceKeyId(instance: u32): u32 {
@@ -101,7 +102,14 @@ export function storesMac(instance: u32): bool {
 export function keyBytes(instance: u32): usize {
   const at = record(instance);
   if (load<u32>(at, READY) == 0) {
-    deriveKey(seed, load<u32>(at, STREAM_PACKAGE), load<u32>(at, STREAM_KEY_ID), load<u32>(at, STREAM_GENERATION), aesBits, at + BYTES);
+    deriveKey(
+      seed,
+      load<u32>(at, STREAM_PACKAGE),
+      load<u32>(at, STREAM_KEY_ID),
+      load<u32>(at, STREAM_GENERATION),
+      aesBits,
+      at + BYTES,
+    );
     store<u32>(at, 1, READY);
   }
   return at + BYTES;
@@ -150,7 +158,7 @@ function takeId(): u32 {
     return id;
   }
   const chunk = instances >> CHUNK_SHIFT;
-  const slot = chunks + (<usize>chunk << 2);
+  const slot = chunks + ((<usize>chunk) << 2);
   if (chunk == MAX_CHUNKS) outOfMemory();
   if (load<u32>(slot) == 0) store<u32>(slot, <u32>allocate(RECORD << CHUNK_SHIFT));
   return instances++;
@@ -206,7 +214,7 @@ export function markInstance(instance: u32): void {
 
 function collect(): void {
   markInstances();
-  for (let at = current, end = current + (<usize>(packages * keyIds) << 2); at < end; at += 4) {
+  for (let at = current, end = current + ((<usize>(packages * keyIds)) << 2); at < end; at += 4) {
     const instance = load<u32>(at);
     if (instance != 0) markInstance(instance);
   }

@@ -12,7 +12,7 @@ const KEY = 8;
 export const PAYLOAD = 16;
 
 export function initTable(table: usize, slab: usize, buckets: u32): void {
-  store<u32>(table, <u32>tryAllocate(<usize>buckets << 2), HEADS);
+  store<u32>(table, <u32>tryAllocate((<usize>buckets) << 2), HEADS);
   store<u32>(table, buckets - 1, MASK);
   store<u32>(table, 0, ENTRIES);
   store<u32>(table, <u32>slab, SLAB);
@@ -20,7 +20,7 @@ export function initTable(table: usize, slab: usize, buckets: u32): void {
 
 function headOf(table: usize, key: u64): usize {
   const hash = <u32>((key * 0x9e3779b97f4a7c15) >> 32);
-  return <usize>load<u32>(table, HEADS) + (<usize>(hash & load<u32>(table, MASK)) << 2);
+  return <usize>load<u32>(table, HEADS) + ((<usize>(hash & load<u32>(table, MASK))) << 2);
 }
 
 /** Block of the key, or 0. */
@@ -61,7 +61,7 @@ export function remove(table: usize, key: u64): void {
 export function clearTable(table: usize): void {
   const heads = <usize>load<u32>(table, HEADS);
   const slab = load<u32>(table, SLAB);
-  for (let at = heads, end = heads + (<usize>(load<u32>(table, MASK) + 1) << 2); at < end; at += 4) {
+  for (let at = heads, end = heads + ((<usize>(load<u32>(table, MASK) + 1)) << 2); at < end; at += 4) {
     let node = <usize>load<u32>(at);
     while (node != 0) {
       const next = load<u32>(node);
@@ -75,7 +75,7 @@ export function clearTable(table: usize): void {
 
 function grow(table: usize): void {
   const oldHeads = <usize>load<u32>(table, HEADS);
-  const oldBytes = <usize>(load<u32>(table, MASK) + 1) << 2;
+  const oldBytes = (<usize>(load<u32>(table, MASK) + 1)) << 2;
   const heads = tryAllocate(oldBytes << 1);
   if (heads == 0) return;
   store<u32>(table, <u32>heads, HEADS);

@@ -1,5 +1,5 @@
 /** MACs of lines whose ciphertext was made real: a table by line number. */
-import { TABLE_BYTES, PAYLOAD, clearTable, initTable, lookUp, lookUpOrAdd, remove } from './line-table';
+import { clearTable, initTable, lookUp, lookUpOrAdd, PAYLOAD, remove, TABLE_BYTES } from './line-table';
 import { macNodes } from './slabs';
 
 const table: usize = memory.data(TABLE_BYTES, 16);

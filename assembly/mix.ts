@@ -13,7 +13,7 @@ const drawCounters: usize = memory.data(64, 16);
 
 /** Next draw of a package's eviction stream; its counter is never reset. */
 export function drawEviction(pkg: u32): u64 {
-  const at = drawCounters + (<usize>pkg << 3);
+  const at = drawCounters + ((<usize>pkg) << 3);
   const n = load<u64>(at);
   store<u64>(at, n + 1);
   return mix(mix(seed ^ EVICTIONS ^ <u64>pkg) + n);

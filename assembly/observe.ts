@@ -1,16 +1,17 @@
 /** Makes ciphertext and MACs real: where a value that depends on them is about to leave the core. */
-import { count } from './counters';
-import { lineMac } from './crypto/mac';
-import { xtsDecryptLine, xtsEncryptLine, xtsTweak } from './crypto/aes-xts';
+
 import { macBits, macMask, tdBitOn } from './config';
+import { count } from './counters';
+import { xtsDecryptLine, xtsEncryptLine, xtsTweak } from './crypto/aes-xts';
+import { lineMac } from './crypto/mac';
 import { isPlain, sameKey, storesMac } from './keys';
 import { copyLine } from './lines';
 import { storedMac } from './macs';
 import { cipherLine, macKey, ownTweak, readerTweak } from './memory-map';
 import { readStored } from './page';
 import { scheduleOf } from './schedules';
-import { INSTANCE, STORED, TD } from './tags';
 import { COUNTER_CRYPTO_BLOCKS, COUNTER_MACS_COMPUTED } from './spec/counters';
+import { INSTANCE, STORED, TD } from './tags';
 
 export function encrypt(instance: u32, line: u64, from: usize, to: usize): void {
   if (isPlain(instance)) {

@@ -14,7 +14,7 @@ export function sortedCount(): u32 {
 }
 
 export function sortedView(i: u32): usize {
-  return load<u32>(sorted + (<usize>i << 2));
+  return load<u32>(sorted + ((<usize>i) << 2));
 }
 
 /** Position of the first view whose key is at least `key`. */
@@ -34,7 +34,7 @@ function rebuild(): void {
   size = 0;
   for (let bucket: u32 = 0; bucket < bucketCount(); ++bucket) {
     for (let view = bucketHead(bucket); view != 0; view = load<u32>(view, NEXT)) {
-      store<u32>(sorted + (<usize>size << 2), <u32>view);
+      store<u32>(sorted + ((<usize>size) << 2), <u32>view);
       size += 1;
     }
   }
@@ -44,8 +44,8 @@ function rebuild(): void {
 
 function makeRoom(): void {
   const wider = max<u32>(1024, viewCount + (viewCount >> 1));
-  const at = allocate(<usize>wider << 2);
-  if (room != 0) donate(dataPages, sorted, <usize>room << 2);
+  const at = allocate((<usize>wider) << 2);
+  if (room != 0) donate(dataPages, sorted, (<usize>room) << 2);
   sorted = at;
   room = wider;
 }
@@ -55,7 +55,7 @@ function heapSort(): void {
   for (let end = size; end > 1; ) {
     end -= 1;
     const last = <u32>sortedView(end);
-    store<u32>(sorted + (<usize>end << 2), load<u32>(sorted));
+    store<u32>(sorted + ((<usize>end) << 2), load<u32>(sorted));
     store<u32>(sorted, last);
     sink(0, end);
   }
@@ -70,8 +70,8 @@ function sink(from: u32, end: u32): void {
     if (child >= end) break;
     if (child + 1 < end && load<u64>(sortedView(child)) < load<u64>(sortedView(child + 1))) child += 1;
     if (load<u64>(sortedView(child)) <= key) break;
-    store<u32>(sorted + (<usize>i << 2), <u32>sortedView(child));
+    store<u32>(sorted + ((<usize>i) << 2), <u32>sortedView(child));
     i = child;
   }
-  store<u32>(sorted + (<usize>i << 2), view);
+  store<u32>(sorted + ((<usize>i) << 2), view);
 }

@@ -2,20 +2,30 @@
  * Where poison came from, and the record of the last fault. A poisoned DRAM line and a poisoned cached line each have an
  * origin, because the cached one may outlive the other.
  */
+
+import { count } from './counters';
 import { event } from './events';
+import { instanceKeyId, isFault } from './keys';
 import {
-  CHECK_POISON, CHECK_UNPROGRAMMED_KEY, FAULT_CHECK, FAULT_KEY_ID, FAULT_LINE, FAULT_MAC_WOULD_FIRE, FAULT_POISONED_BY,
-  FAULT_STORED_KEY_ID, FAULT_STORED_TD_BIT, FAULT_TD_BIT_WOULD_FIRE, FAULT_WRITER,
+  CHECK_POISON,
+  CHECK_UNPROGRAMMED_KEY,
+  FAULT_CHECK,
+  FAULT_KEY_ID,
+  FAULT_LINE,
+  FAULT_MAC_WOULD_FIRE,
+  FAULT_POISONED_BY,
+  FAULT_STORED_KEY_ID,
+  FAULT_STORED_TD_BIT,
+  FAULT_TD_BIT_WOULD_FIRE,
+  FAULT_WRITER,
 } from './layout';
 import { clearTable, initTable, lookUp, lookUpOrAdd, PAYLOAD, remove, TABLE_BYTES } from './line-table';
-import { count } from './counters';
-import { instanceKeyId, isFault } from './keys';
-import { lineTag, lineWriter } from './page';
 import { fault } from './memory-map';
+import { lineTag, lineWriter } from './page';
 import { originNodes } from './slabs';
+import { COUNTER_POISON_CONSUMED } from './spec/counters';
 import { FILL, INSTANCE, POISON, TD } from './tags';
 import { findDescriptor, kindOf } from './tree';
-import { COUNTER_POISON_CONSUMED } from './spec/counters';
 
 /** Payload: event, writer, stored KeyID, {check, TD bit stored, MAC would fire, TD bit would fire} as four bytes. */
 const EVENT = 16;

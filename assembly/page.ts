@@ -11,18 +11,18 @@ const WRITERS: usize = 256;
 export function lineTag(desc: usize, index: u32): u32 {
   const word = load<u32>(desc);
   if (word >> KIND_SHIFT != MIXED) return word & TAG;
-  return load<u32>(<usize>load<u32>(desc, HIGH) + (<usize>index << 2));
+  return load<u32>(<usize>load<u32>(desc, HIGH) + ((<usize>index) << 2));
 }
 
 export function lineWriter(desc: usize, index: u32): u32 {
   if (kindOf(desc) != MIXED) return load<u32>(desc, WRITER);
-  return provenance ? load<u32>(<usize>load<u32>(desc, HIGH) + WRITERS + (<usize>index << 2)) : 0;
+  return provenance ? load<u32>(<usize>load<u32>(desc, HIGH) + WRITERS + ((<usize>index) << 2)) : 0;
 }
 
 /** Stored bytes of a line: plaintext, or ciphertext when the tag says so. */
 export function readStored(desc: usize, index: u32, to: usize): void {
   if (kindOf(desc) == FILL) fillLine(to, load<u64>(desc, LOW));
-  else copyLine(to, <usize>load<u32>(desc, LOW) + (<usize>index << 6));
+  else copyLine(to, <usize>load<u32>(desc, LOW) + ((<usize>index) << 6));
 }
 
 /** Gives a uniform page its own data. */
@@ -58,9 +58,9 @@ function allEqual(words: usize): bool {
 /** A mixed page whose lines have become equal is uniform again; looked at when the line just written equals its neighbours. */
 function collapsePage(desc: usize, index: u32): void {
   const block = <usize>load<u32>(desc, HIGH);
-  const tag = load<u32>(block + (<usize>index << 2));
-  if (load<u32>(block + (<usize>((index + 1) & 63) << 2)) != tag) return;
-  if (load<u32>(block + (<usize>((index - 1) & 63) << 2)) != tag) return;
+  const tag = load<u32>(block + ((<usize>index) << 2));
+  if (load<u32>(block + ((<usize>((index + 1) & 63)) << 2)) != tag) return;
+  if (load<u32>(block + ((<usize>((index - 1) & 63)) << 2)) != tag) return;
   if (!allEqual(block) || (provenance && !allEqual(block + WRITERS))) return;
   store<u32>(desc, tag | (DATA << KIND_SHIFT));
   store<u32>(desc, provenance ? load<u32>(block, WRITERS) : 0, WRITER);
@@ -75,7 +75,7 @@ export function setTag(desc: usize, index: u32, tag: u32, writer: u32): void {
     if (kindOf(desc) == FILL) makeData(desc);
     makeMixed(desc);
   }
-  const at = <usize>load<u32>(desc, HIGH) + (<usize>index << 2);
+  const at = <usize>load<u32>(desc, HIGH) + ((<usize>index) << 2);
   store<u32>(at, tag);
   if (provenance) store<u32>(at, writer, WRITERS);
   collapsePage(desc, index);
@@ -87,14 +87,14 @@ export function putLine(desc: usize, index: u32, from: usize, tag: u32, writer: 
     if (load<u32>(desc) == tag && load<u32>(desc, WRITER) == writer && lineIs(from, load<u64>(desc, LOW))) return;
     makeData(desc);
   }
-  copyLine(<usize>load<u32>(desc, LOW) + (<usize>index << 6), from);
+  copyLine(<usize>load<u32>(desc, LOW) + ((<usize>index) << 6), from);
   setTag(desc, index, tag, writer);
 }
 
 /** Replaces the bytes alone. */
 export function putStored(desc: usize, index: u32, from: usize): void {
   if (kindOf(desc) == FILL) makeData(desc);
-  copyLine(<usize>load<u32>(desc, LOW) + (<usize>index << 6), from);
+  copyLine(<usize>load<u32>(desc, LOW) + ((<usize>index) << 6), from);
 }
 
 /** Replaces a page by a data page that `data` now belongs to; with `writers` (64 u32) unless they are one. */

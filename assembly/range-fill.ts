@@ -10,9 +10,9 @@ import { fillLine } from './lines';
 import { patternLine } from './memory-map';
 import { freePage, lineTag, lineWriter } from './page';
 import { treeNodes } from './slabs';
-import { FILL, INSTANCE, KIND_SHIFT, MIXED, NODE, POISON, STORED, TAG } from './tags';
-import { collapseNode, dropTranslations, kindOf, LOW, root, ROOT_SHIFT, setFill, split, WRITER } from './tree';
 import { COUNTER_CONTROLLER_WRITES, COUNTER_POISON_CREATED } from './spec/counters';
+import { FILL, INSTANCE, KIND_SHIFT, MIXED, NODE, POISON, STORED, TAG } from './tags';
+import { collapseNode, dropTranslations, kindOf, LOW, ROOT_SHIFT, root, setFill, split, WRITER } from './tree';
 
 /** Fills through a faulting KeyID remember where each line's poison came from, up to this many lines. */
 const FAULT_LINES: u64 = 1 << 20;
@@ -66,13 +66,13 @@ function fillFrames(first: u64, last: u64, keyId: u32, pattern: u64, cause: i32,
 
 /** Fills what [first, last) covers of a node whose entry 0 stands for `start`; returns an entry it has set. */
 function fillEntries(node: usize, start: u64, shift: u64, first: u64, last: u64): usize {
-  const size = <u64>1 << shift;
+  const size = (<u64>1) << shift;
   let frame = max<u64>(first, start) & ~(size - 1);
   let entry: usize = 0;
   // A node below the root ends after 512 entries; the root is as long as the address space.
   const end = shift == ROOT_SHIFT ? last : min<u64>(last, start + (size << 9));
   for (; frame < end; frame += size) {
-    entry = node + (<usize>((frame - start) >> shift) << 4);
+    entry = node + ((<usize>((frame - start) >> shift)) << 4);
     reserve();
     if (frame >= first && frame + size <= last) replace(entry, frame, shift);
     else fillPart(entry, frame, shift, first, last);
@@ -96,8 +96,8 @@ function discard(entry: usize, frame: u64, shift: u64, log: bool): void {
   const kind = kindOf(entry);
   if (kind == NODE) {
     const node = <usize>load<u32>(entry, LOW);
-    const size = <u64>1 << (shift - 9);
-    for (let i: u64 = 0; i < 512; ++i) discard(node + (<usize>i << 4), frame + i * size, shift - 9, log);
+    const size = (<u64>1) << (shift - 9);
+    for (let i: u64 = 0; i < 512; ++i) discard(node + ((<usize>i) << 4), frame + i * size, shift - 9, log);
     give(treeNodes, node);
     dropTranslations();
     return;
@@ -110,7 +110,7 @@ function discard(entry: usize, frame: u64, shift: u64, log: bool): void {
 function discardUniform(entry: usize, frame: u64, shift: u64, log: bool): void {
   const tag = load<u32>(entry) & TAG;
   if (log && provenance && changesOwner(tag, newTag)) {
-    logDisplacement(frame << 6, <u64>64 << shift, newCause, newTag, newWriter, tag, load<u32>(entry, WRITER));
+    logDisplacement(frame << 6, (<u64>64) << shift, newCause, newTag, newWriter, tag, load<u32>(entry, WRITER));
   }
   // Uniform ranges without data were never tampered with, and their poison needs no record.
   if ((tag & (STORED | POISON)) == 0 || load<u32>(entry) >> KIND_SHIFT == FILL) return;
@@ -145,7 +145,7 @@ export function displacePage(desc: usize, frame: u64, tag: u32, writer: u32, wri
   for (let i: u32 = 0; provenance && i < 64; ++i) {
     const old = lineTag(desc, i);
     if (!changesOwner(old, tag)) continue;
-    logDisplacement((frame << 6) | <u64>i, 1, cause, tag, load<u32>(writers + (<usize>i << 2)), old, lineWriter(desc, i));
+    logDisplacement((frame << 6) | <u64>i, 1, cause, tag, load<u32>(writers + ((<usize>i) << 2)), old, lineWriter(desc, i));
   }
   discard(desc, frame, 0, false);
 }

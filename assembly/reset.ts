@@ -8,7 +8,7 @@ import { dropAllMacs } from './macs';
 import { forgetAllPoison } from './origins';
 import { discardAll } from './range-fill';
 import { inveptAll } from './sept';
-import { initialFill, root, rootDescriptors, ROOT_SHIFT } from './tree';
+import { initialFill, ROOT_SHIFT, root, rootDescriptors } from './tree';
 import { bucketCount, bucketHead, NEXT } from './views';
 
 function dropViews(): void {
@@ -26,7 +26,7 @@ function dropViews(): void {
 /** All lines zeros under KeyID 0, caches empty, keys as at power-on. Needs no more memory than it frees. */
 export function coldReset(): void {
   dropViews();
-  for (let i: u64 = 0; i < <u64>rootDescriptors(); ++i) discardAll(root + (<usize>i << 4), i << ROOT_SHIFT);
+  for (let i: u64 = 0; i < <u64>rootDescriptors(); ++i) discardAll(root + ((<usize>i) << 4), i << ROOT_SHIFT);
   dropAllMacs();
   forgetAllPoison();
   clearDisplacements();

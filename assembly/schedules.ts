@@ -1,6 +1,7 @@
 /** A small cache of expanded keys. */
-import { aesBits } from './config';
+
 import { allocate } from './arena';
+import { aesBits } from './config';
 import { expandKey, XTS_SCHEDULE_BYTES } from './crypto/aes-xts';
 import { keyBytes } from './keys';
 
@@ -24,6 +25,6 @@ export function scheduleOf(instance: u32): usize {
 
 /** The instance number is about to be used again. */
 export function forgetSchedule(instance: u32): void {
-  const owner = owners + (<usize>(instance & (SLOTS - 1)) << 2);
+  const owner = owners + ((<usize>(instance & (SLOTS - 1))) << 2);
   if (load<u32>(owner) == instance) store<u32>(owner, 0);
 }

@@ -2,10 +2,11 @@
  * The S-EPT walk of a logical processor. Its TLB and paging-structure caches are architectural: they hold whatever was read,
  * without bound, until INVEPT. One hash table an LP, {key, entry, writable}; a new epoch in the key empties it at once.
  */
-import { donate, reserve, tryAllocate } from './arena';
-import { addressBits } from './config';
-import { cachedBytes, isPoisoned } from './cache';
+
 import { holdLine } from './access';
+import { donate, reserve, tryAllocate } from './arena';
+import { cachedBytes, isPoisoned } from './cache';
+import { addressBits } from './config';
 import { count } from './counters';
 import { WALK_ENTRY, WALK_HPA, WALK_LEVEL, WALK_MAPPED, WALK_MISCONFIGURATION, WALK_POISON, WALK_VIOLATION } from './layout';
 import { walkResult } from './memory-map';
@@ -14,14 +15,14 @@ import { dataPages } from './slabs';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
 
 export const MAX_LPS: u32 = 1024;
-const SLOTS: u32 = 16;
+const SLOTS: usize = 16;
 /** LP: {table, mask, entries, epoch} and 16 roots {root u64, KeyID, levels}. */
 const TABLE = 0;
 const MASK = 4;
 const ENTRIES = 8;
 const EPOCH = 12;
 const ROOTS: usize = 16;
-const LP_BYTES: usize = 16 + 16 * 16;
+const LP_BYTES: usize = 16 + SLOTS * 16;
 const lps: usize = memory.data(4096, 16);
 
 const ENTRY_SHIFT: usize = 5;
@@ -39,12 +40,12 @@ const LAST_LEAF_LEVEL: u32 = 2;
 const NON_LEAF: u32 = 4;
 
 function lpOf(lp: u32): usize {
-  const slot = lps + (<usize>lp << 2);
+  const slot = lps + ((<usize>lp) << 2);
   let at = <usize>load<u32>(slot);
   if (at != 0) return at;
   reserve();
   at = tryAllocate(LP_BYTES);
-  store<u32>(at, <u32>tryAllocate(<usize>FIRST_ENTRIES << ENTRY_SHIFT), TABLE);
+  store<u32>(at, <u32>tryAllocate((<usize>FIRST_ENTRIES) << ENTRY_SHIFT), TABLE);
   store<u32>(at, FIRST_ENTRIES - 1, MASK);
   store<u32>(at, 1, EPOCH);
   store<u32>(slot, <u32>at);
@@ -52,7 +53,7 @@ function lpOf(lp: u32): usize {
 }
 
 function rootOf(at: usize, slot: u32): usize {
-  return at + ROOTS + (<usize>slot << 4);
+  return at + ROOTS + ((<usize>slot) << 4);
 }
 
 /** A slot that is described anew loses its translations: they belonged to another root. */
@@ -68,7 +69,7 @@ export function setRoot(lp: u32, slot: u32, pa: u64, keyId: u32, levels: u32): v
 }
 
 function keyFor(at: usize, slot: u32, code: u32, level: u32, gpa: u64): u64 {
-  return (<u64>load<u32>(at, EPOCH) << 48) | (<u64>code << 44) | (<u64>slot << 40) | (gpa >> (12 + 9 * <u64>level));
+  return ((<u64>load<u32>(at, EPOCH)) << 48) | ((<u64>code) << 44) | ((<u64>slot) << 40) | (gpa >> (12 + 9 * <u64>level));
 }
 
 function place(at: usize, key: u64): usize {
@@ -77,7 +78,7 @@ function place(at: usize, key: u64): usize {
   const epoch = key >> 48;
   let i = <u32>((key * 0x9e3779b97f4a7c15) >> 40) & mask;
   while (true) {
-    const entry = table + (<usize>i << ENTRY_SHIFT);
+    const entry = table + ((<usize>i) << ENTRY_SHIFT);
     const other = load<u64>(entry);
     if (other == key || other >> 48 != epoch) return entry;
     i = (i + 1) & mask;
@@ -104,7 +105,7 @@ function remember(at: usize, slot: u32, code: u32, level: u32, gpa: u64, raw: u6
 /** Doubles the table; a TLB may also forget, and does when memory is short. */
 function grow(at: usize): void {
   const oldTable = <usize>load<u32>(at, TABLE);
-  const oldBytes = <usize>(load<u32>(at, MASK) + 1) << ENTRY_SHIFT;
+  const oldBytes = (<usize>(load<u32>(at, MASK) + 1)) << ENTRY_SHIFT;
   const table = tryAllocate(oldBytes << 1);
   if (table == 0) {
     dropAll(at);
@@ -124,23 +125,23 @@ function dropAll(at: usize): void {
   const epoch = load<u32>(at, EPOCH) + 1;
   store<u32>(at, 0, ENTRIES);
   store<u32>(at, epoch > MAX_EPOCH ? 1 : epoch, EPOCH);
-  if (epoch > MAX_EPOCH) memory.fill(load<u32>(at, TABLE), 0, <usize>(load<u32>(at, MASK) + 1) << ENTRY_SHIFT);
+  if (epoch > MAX_EPOCH) memory.fill(load<u32>(at, TABLE), 0, (<usize>(load<u32>(at, MASK) + 1)) << ENTRY_SHIFT);
 }
 
 /** Keeps the other slots' translations: they move to the next epoch. */
 function dropSlot(at: usize, slot: u32): void {
   const table = <usize>load<u32>(at, TABLE);
-  const bytes = <usize>(load<u32>(at, MASK) + 1) << ENTRY_SHIFT;
+  const bytes = (<usize>(load<u32>(at, MASK) + 1)) << ENTRY_SHIFT;
   const epoch = load<u32>(at, EPOCH);
   for (let entry = table; entry < table + bytes; entry += 32) {
     const key = load<u64>(entry);
     // A code that no lookup uses: the chain of entries behind it stays reachable.
-    if (<u32>(key >> 48) == epoch && (<u32>(key >> 40) & 15) == slot) store<u64>(entry, key | (<u64>15 << 44));
+    if (<u32>(key >> 48) == epoch && (<u32>(key >> 40) & 15) == slot) store<u64>(entry, key | ((<u64>15) << 44));
   }
 }
 
 export function invept(lp: u32): void {
-  if (load<u32>(lps + (<usize>lp << 2)) != 0) dropAll(lpOf(lp));
+  if (load<u32>(lps + ((<usize>lp) << 2)) != 0) dropAll(lpOf(lp));
 }
 
 export function inveptAll(): void {
@@ -156,7 +157,7 @@ function finish(status: i32, level: u32, raw: u64, hpa: u64): i32 {
 
 function finishLeaf(raw: u64, level: u32, gpa: u64, writable: bool, write: bool): i32 {
   if (write && !writable) return finish(WALK_VIOLATION, level, raw, 0);
-  const inside = (<u64>1 << (12 + 9 * level)) - 1;
+  const inside = ((<u64>1) << (12 + 9 * level)) - 1;
   return finish(WALK_MAPPED, level, raw, (raw & ADDRESS & ~inside) | (gpa & inside & ADDRESS));
 }
 
@@ -192,7 +193,7 @@ function descend(at: usize, slot: u32, pkg: u32, gpa: u64, write: bool, start: u
     const pa = table + (((gpa >> (12 + 9 * <u64>level)) & 511) << 3);
     const index = <u32>(pa >> 6) & 63;
     const view = holdLine(pkg, pa >> 12, index, keyId);
-    if (isPoisoned(view, <u64>1 << index)) {
+    if (isPoisoned(view, (<u64>1) << index)) {
       cachedFault(pa >> 6, keyId);
       return finish(WALK_POISON, level, 0, 0);
     }

@@ -3,14 +3,15 @@
  *   {tag | kind, writer, low, high}: FILL low/high = pattern; DATA low = data; MIXED low = data, high = line block; NODE low = child.
  * A direct-mapped software TLB answers for pages that have their own descriptor; it is invisible.
  */
-import { addressBits } from './config';
+
 import { allocate, give, take } from './arena';
+import { addressBits } from './config';
 import { count } from './counters';
 import { homeEnd, homeOf } from './homes';
 import { expectedTag } from './keys';
 import { NODE_BYTES, treeNodes } from './slabs';
-import { FILL, KIND_SHIFT, NODE } from './tags';
 import { COUNTER_NODES_VISITED } from './spec/counters';
+import { FILL, KIND_SHIFT, NODE } from './tags';
 
 export const WRITER = 4;
 export const LOW = 8;
@@ -28,8 +29,8 @@ let epoch: u64 = 1;
 export let span: u64 = 0;
 
 export function initTree(): void {
-  rootEntries = <u32>1 << max<u32>(addressBits - 12 - <u32>ROOT_SHIFT, 0);
-  root = allocate(<usize>rootEntries << 4);
+  rootEntries = (<u32>1) << max<u32>(addressBits - 12 - <u32>ROOT_SHIFT, 0);
+  root = allocate((<usize>rootEntries) << 4);
   tlb = allocate(TLB_ENTRIES << 4);
 }
 
@@ -49,7 +50,7 @@ export function findDescriptor(frame: u64): usize {
 
 function walk(frame: u64, entry: usize): usize {
   let shift = ROOT_SHIFT;
-  let desc = root + (<usize>(frame >> ROOT_SHIFT) << 4);
+  let desc = root + ((<usize>(frame >> ROOT_SHIFT)) << 4);
   let steps: u64 = 1;
   while (kindOf(desc) == NODE) {
     shift -= 9;
@@ -66,7 +67,7 @@ function walk(frame: u64, entry: usize): usize {
 }
 
 function childOf(desc: usize, frame: u64, shift: u64): usize {
-  return <usize>load<u32>(desc, LOW) + (<usize>((frame >> shift) & 511) << 4);
+  return <usize>load<u32>(desc, LOW) + ((<usize>((frame >> shift) & 511)) << 4);
 }
 
 /** The page's own descriptor; larger ranges are split down to it. */
@@ -122,7 +123,7 @@ export function collapseNode(desc: usize, changed: usize): bool {
 
 /** Collapses upwards from a page that has just become uniform. */
 export function collapseAbove(frame: u64): void {
-  const top = root + (<usize>(frame >> ROOT_SHIFT) << 4);
+  const top = root + ((<usize>(frame >> ROOT_SHIFT)) << 4);
   if (kindOf(top) != NODE) return;
   const middle = childOf(top, frame, 18);
   if (kindOf(middle) != NODE) return;
@@ -147,14 +148,14 @@ export function rootDescriptors(): u32 {
 export function initialFill(): void {
   for (let i: u64 = 0; i < <u64>rootEntries; ++i) {
     const frame = i << ROOT_SHIFT;
-    fillHomes(root + (<usize>i << 4), frame, ROOT_SHIFT);
+    fillHomes(root + ((<usize>i) << 4), frame, ROOT_SHIFT);
   }
 }
 
 function fillHomes(desc: usize, frame: u64, shift: u64): void {
   setFill(desc, expectedTag(homeOf(frame), 0), 0, 0);
-  if (homeEnd(frame) >= frame + (<u64>1 << shift)) return;
+  if (homeEnd(frame) >= frame + ((<u64>1) << shift)) return;
   split(desc);
   const node = <usize>load<u32>(desc, LOW);
-  for (let i: u64 = 0; i < 512; ++i) fillHomes(node + (<usize>i << 4), frame + (i << (shift - 9)), shift - 9);
+  for (let i: u64 = 0; i < 512; ++i) fillHomes(node + ((<usize>i) << 4), frame + (i << (shift - 9)), shift - 9);
 }

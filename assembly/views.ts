@@ -30,7 +30,7 @@ const held: usize = memory.data(64, 16);
 
 export function initViews(): void {
   mask = FIRST_BUCKETS - 1;
-  heads = tryAllocate(<usize>FIRST_BUCKETS << 2);
+  heads = tryAllocate((<usize>FIRST_BUCKETS) << 2);
 }
 
 export function viewKey(frame: u64, keyId: u32): u64 {
@@ -46,7 +46,7 @@ export function keyIdOf(view: usize): u32 {
 }
 
 function bucketOf(frame: u64): usize {
-  return heads + (<usize>(<u32>(frame ^ (frame >> 13) ^ (frame >> 27)) & mask) << 2);
+  return heads + ((<usize>(<u32>(frame ^ (frame >> 13) ^ (frame >> 27)) & mask)) << 2);
 }
 
 export function findView(frame: u64, keyId: u32): usize {
@@ -61,7 +61,7 @@ export function bucketCount(): u32 {
 }
 
 export function bucketHead(bucket: u32): usize {
-  return load<u32>(heads + (<usize>bucket << 2));
+  return load<u32>(heads + ((<usize>bucket) << 2));
 }
 
 function link(view: usize): void {
@@ -79,7 +79,7 @@ function link(view: usize): void {
 export function createView(frame: u64, keyId: u32): usize {
   if (viewCount > mask) growHeads();
   const view = take(views);
-  memory.fill(view, 0, VALID + (<usize>packages << 3));
+  memory.fill(view, 0, VALID + ((<usize>packages) << 3));
   store<u64>(view, viewKey(frame, keyId));
   link(view);
   viewCount += 1;
@@ -90,7 +90,7 @@ export function createView(frame: u64, keyId: u32): usize {
 function growHeads(): void {
   const oldHeads = heads;
   const oldBuckets = mask + 1;
-  const wider = tryAllocate(<usize>oldBuckets << 3);
+  const wider = tryAllocate((<usize>oldBuckets) << 3);
   if (wider == 0) return;
   heads = wider;
   mask = (mask << 1) | 1;
@@ -102,7 +102,7 @@ function growHeads(): void {
       view = next;
     }
   }
-  donate(dataPages, oldHeads, <usize>oldBuckets << 2);
+  donate(dataPages, oldHeads, (<usize>oldBuckets) << 2);
 }
 
 /** Frees a view that nobody holds a line of; its data unless they were given away (DATA = 0). */
@@ -119,11 +119,11 @@ export function destroyView(view: usize): void {
 }
 
 export function validIn(view: usize, pkg: u32): u64 {
-  return load<u64>(view + VALID + (<usize>pkg << 3));
+  return load<u64>(view + VALID + ((<usize>pkg) << 3));
 }
 
 export function setValid(view: usize, pkg: u32, bits: u64): void {
-  store<u64>(view + VALID + (<usize>pkg << 3), bits);
+  store<u64>(view + VALID + ((<usize>pkg) << 3), bits);
 }
 
 /** Lines that any package holds. */
@@ -134,11 +134,11 @@ export function validAnywhere(view: usize): u64 {
 }
 
 export function heldBy(pkg: u32): u64 {
-  return load<u64>(held + (<usize>pkg << 3));
+  return load<u64>(held + ((<usize>pkg) << 3));
 }
 
 export function changeHeld(pkg: u32, by: i64): void {
-  const at = held + (<usize>pkg << 3);
+  const at = held + ((<usize>pkg) << 3);
   store<i64>(at, load<i64>(at) + by);
 }
 
@@ -150,12 +150,12 @@ export function lineData(view: usize, index: u32): usize {
     fillPage(data, load<u64>(view, PATTERN));
     store<u32>(view, <u32>data, DATA);
   }
-  return data + (<usize>index << 6);
+  return data + ((<usize>index) << 6);
 }
 
 export function viewWriter(view: usize, index: u32): u32 {
   const writers = <usize>load<u32>(view, WRITERS);
-  return writers == 0 ? load<u32>(view, VIEW_WRITER) : load<u32>(writers + (<usize>index << 2));
+  return writers == 0 ? load<u32>(view, VIEW_WRITER) : load<u32>(writers + ((<usize>index) << 2));
 }
 
 /** `held`: the lines of the view that have a holder. */
@@ -165,7 +165,7 @@ export function setViewWriter(view: usize, index: u32, writer: u32, heldLines: u
   if (writers == 0) {
     const one = load<u32>(view, VIEW_WRITER);
     if (one == writer) return;
-    if ((heldLines & ~(<u64>1 << index)) == 0) {
+    if ((heldLines & ~((<u64>1) << index)) == 0) {
       store<u32>(view, writer, VIEW_WRITER);
       return;
     }
@@ -173,5 +173,5 @@ export function setViewWriter(view: usize, index: u32, writer: u32, heldLines: u
     for (let at = writers; at < writers + 256; at += 4) store<u32>(at, one);
     store<u32>(view, <u32>writers, WRITERS);
   }
-  store<u32>(writers + (<usize>index << 2), writer);
+  store<u32>(writers + ((<usize>index) << 2), writer);
 }

@@ -29,7 +29,8 @@ export class Checks {
   /** [pa, pa + length) lies in the address space. */
   range(pa: number, length: number): void {
     if (!(Number.isInteger(pa) && pa >= 0 && pa < this.#limit)) this.#badAddress(pa);
-    if (!(Number.isInteger(length) && length >= 0)) throw new CoreMisuse('LENGTH_RANGE', `length ${length}: give a whole number of bytes, 0 or more`);
+    if (!(Number.isInteger(length) && length >= 0))
+      throw new CoreMisuse('LENGTH_RANGE', `length ${length}: give a whole number of bytes, 0 or more`);
     if (pa + length > this.#limit) this.#badAddress(pa + length - 1);
   }
 
@@ -38,7 +39,10 @@ export class Checks {
   }
 
   #badAddress(pa: number): never {
-    throw new CoreMisuse('ADDRESS_RANGE', `address ${show(pa)}: this platform has ${Math.log2(this.#limit)} address bits; KeyID bits are given apart`);
+    throw new CoreMisuse(
+      'ADDRESS_RANGE',
+      `address ${show(pa)}: this platform has ${Math.log2(this.#limit)} address bits; KeyID bits are given apart`,
+    );
   }
 
   aligned(value: number, to: number, name: string): void {
@@ -46,11 +50,16 @@ export class Checks {
   }
 
   upTo(length: number, most: number): void {
-    if (!isWithin(length, 0, most)) throw new CoreMisuse('LENGTH_RANGE', `length ${length}: at most ${most} bytes cross in one call; read() and write() take any length`);
+    if (!isWithin(length, 0, most))
+      throw new CoreMisuse(
+        'LENGTH_RANGE',
+        `length ${length}: at most ${most} bytes cross in one call; read() and write() take any length`,
+      );
   }
 
   count(value: number, name: string): void {
-    if (!isWithin(value, 0, Number.MAX_SAFE_INTEGER)) throw new CoreMisuse('LENGTH_RANGE', `${name} ${value}: give a whole number, 0 or more`);
+    if (!isWithin(value, 0, Number.MAX_SAFE_INTEGER))
+      throw new CoreMisuse('LENGTH_RANGE', `${name} ${value}: give a whole number, 0 or more`);
   }
 
   /** `lines` lines from the line of `pa` on lie in the address space. */
@@ -62,11 +71,13 @@ export class Checks {
   }
 
   keyId(keyId: number): void {
-    if (!isWithin(keyId, 0, this.#keyIds - 1)) throw new CoreMisuse('KEYID_RANGE', `KeyID ${keyId}: this platform has 0..${this.#keyIds - 1}`);
+    if (!isWithin(keyId, 0, this.#keyIds - 1))
+      throw new CoreMisuse('KEYID_RANGE', `KeyID ${keyId}: this platform has 0..${this.#keyIds - 1}`);
   }
 
   package(pkg: number): void {
-    if (!isWithin(pkg, 0, this.#packages - 1)) throw new CoreMisuse('PACKAGE_RANGE', `package ${pkg}: this platform has 0..${this.#packages - 1}`);
+    if (!isWithin(pkg, 0, this.#packages - 1))
+      throw new CoreMisuse('PACKAGE_RANGE', `package ${pkg}: this platform has 0..${this.#packages - 1}`);
   }
 
   lp(lp: number, slot: number): void {
@@ -87,7 +98,8 @@ export class Checks {
   }
 
   pattern(value: bigint): void {
-    if (BigInt.asUintN(64, value) !== value) throw new CoreMisuse('LENGTH_RANGE', `pattern ${value}: give an unsigned 64-bit value`);
+    if (BigInt.asUintN(64, value) !== value)
+      throw new CoreMisuse('LENGTH_RANGE', `pattern ${value}: give an unsigned 64-bit value`);
   }
 }
 
@@ -104,8 +116,14 @@ function checkHomes(config: CoreConfig): void {
   let end = 0;
   for (const home of [...config.homes].sort((a, b) => a.base - b.base)) {
     const name = `home range ${show(home.base)}`;
-    require_(Number.isInteger(home.base / GIB) && Number.isInteger(home.size / GIB), `${name}: base and size are multiples of 1 GiB`);
-    require_(home.base >= 0 && home.size >= 0 && home.base + home.size <= limit, `${name}: ends above ${config.maxPhysAddrBits} address bits`);
+    require_(
+      Number.isInteger(home.base / GIB) && Number.isInteger(home.size / GIB),
+      `${name}: base and size are multiples of 1 GiB`,
+    );
+    require_(
+      home.base >= 0 && home.size >= 0 && home.base + home.size <= limit,
+      `${name}: ends above ${config.maxPhysAddrBits} address bits`,
+    );
     require_(isWithin(home.package, 0, config.packages - 1), `${name}: package ${home.package} does not exist`);
     require_(home.base >= end, `${name} overlaps the range before it`);
     end = home.base + home.size;
@@ -122,14 +140,23 @@ export function checkConfig(config: CoreConfig): void {
   require_(isWithin(config.macBits, 1, 28), `macBits ${config.macBits}: give 1..28`);
   require_(config.aesBits === 128 || config.aesBits === 256, `aesBits ${config.aesBits}: give 128 or 256`);
   require_(['Ci', 'Li', 'none'].includes(config.integrity), `integrity '${config.integrity}': give Ci, Li or none`);
-  require_(['td-first', 'mac-first'].includes(config.checkOrder), `checkOrder '${config.checkOrder}': give td-first or mac-first`);
+  require_(
+    ['td-first', 'mac-first'].includes(config.checkOrder),
+    `checkOrder '${config.checkOrder}': give td-first or mac-first`,
+  );
   require_(['tme', 'fault'].includes(config.unprogrammedKey), `unprogrammedKey '${config.unprogrammedKey}': give tme or fault`);
   require_(['random', 'lru'].includes(config.cachePolicy), `cachePolicy '${config.cachePolicy}': give random or lru`);
   require_(['lazy', 'eager'].includes(config.crypto), `crypto '${config.crypto}': give lazy or eager`);
   require_(BigInt.asUintN(64, config.seed) === config.seed, `seed ${config.seed}: give an unsigned 64-bit value`);
   if (config.cacheSets !== 0) {
-    require_(isPowerOfTwo(config.cacheSets) && config.cacheSets <= 2 ** 20, `cacheSets ${config.cacheSets}: give 0 or a power of two up to 2^20`);
-    require_(isPowerOfTwo(config.cacheWays) && config.cacheWays <= 16, `cacheWays ${config.cacheWays}: give a power of two up to 16`);
+    require_(
+      isPowerOfTwo(config.cacheSets) && config.cacheSets <= 2 ** 20,
+      `cacheSets ${config.cacheSets}: give 0 or a power of two up to 2^20`,
+    );
+    require_(
+      isPowerOfTwo(config.cacheWays) && config.cacheWays <= 16,
+      `cacheWays ${config.cacheWays}: give a power of two up to 16`,
+    );
   }
   checkHomes(config);
 }

@@ -29,7 +29,10 @@ export async function compileCoreAsync(): Promise<WebAssembly.Module> {
 
 function abort(_message: number, _file: number, line: number, column: number): never {
   if (line === ABORT_OUT_OF_MEMORY) {
-    throw new CoreMisuse('OUT_OF_MEMORY', 'the machine has used up its Wasm memory (at most 4 GiB): touch less of the simulated memory, or use several machines');
+    throw new CoreMisuse(
+      'OUT_OF_MEMORY',
+      'the machine has used up its Wasm memory (at most 4 GiB): touch less of the simulated memory, or use several machines',
+    );
   }
   throw new Error(`Wasm core aborted at ${line}:${column}`);
 }

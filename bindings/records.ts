@@ -5,7 +5,15 @@ import type { CachedCopy, Check, Displacement, DramLine, FaultRecord, LineState,
 
 const CHECKS: readonly Check[] = ['none', 'poison', 'td-bit', 'mac', 'unprogrammed-key', 'partial-write'];
 const CAUSES: readonly Displacement['cause'][] = [
-  'eviction', 'wbinvd', 'wbnoinvd', 'clflush', 'snoop', 'movdir64b', 'nt-store', 'uc-store', 'dma',
+  'eviction',
+  'wbinvd',
+  'wbnoinvd',
+  'clflush',
+  'snoop',
+  'movdir64b',
+  'nt-store',
+  'uc-store',
+  'dma',
 ];
 const LINE_BYTES = 64;
 

@@ -6,13 +6,31 @@ import { compileCore, instantiateCore } from './compile.ts';
 import { writeConfig } from './config-struct.ts';
 import type { CoreExports } from './core-exports.ts';
 import type {
-  CachedCopy, CoreConfig, DirectStore, Displacement, DramLine, FaultRecord, LineState, Mailbox, MemoryCore, Status,
+  CachedCopy,
+  CoreConfig,
+  DirectStore,
+  Displacement,
+  DramLine,
+  FaultRecord,
+  LineState,
+  Mailbox,
+  MemoryCore,
+  Status,
 } from './memory-core.ts';
 import { CoreMisuse, MAILBOX_BYTES } from './memory-core.ts';
 import { Records } from './records.ts';
 
-const DIRECT_CAUSE: Record<DirectStore, number> = { 'nt-store': L.CAUSE_NT_STORE, 'uc-store': L.CAUSE_UC_STORE, dma: L.CAUSE_DMA };
-const KEY_MODE = { random: L.KEY_MODE_RANDOM, direct: L.KEY_MODE_DIRECT, clear: L.KEY_MODE_CLEAR, 'no-encrypt': L.KEY_MODE_NO_ENCRYPT };
+const DIRECT_CAUSE: Record<DirectStore, number> = {
+  'nt-store': L.CAUSE_NT_STORE,
+  'uc-store': L.CAUSE_UC_STORE,
+  dma: L.CAUSE_DMA,
+};
+const KEY_MODE = {
+  random: L.KEY_MODE_RANDOM,
+  direct: L.KEY_MODE_DIRECT,
+  clear: L.KEY_MODE_CLEAR,
+  'no-encrypt': L.KEY_MODE_NO_ENCRYPT,
+};
 const FLIP = { data: L.FLIP_DATA, mac: L.FLIP_MAC, 'td-bit': L.FLIP_TD_BIT, poison: L.FLIP_POISON };
 const LINE_BYTES = 64;
 const PAGE_BYTES = 4096;
@@ -141,7 +159,14 @@ class WasmCore implements MemoryCore {
     this.#core.movdir64bFill(lineOf(pa), lines, keyId, pattern);
   }
 
-  movdir64bCopy(pkg: number, targetPa: number, targetKeyId: number, sourcePa: number, sourceKeyId: number, lines: number): Status {
+  movdir64bCopy(
+    pkg: number,
+    targetPa: number,
+    targetKeyId: number,
+    sourcePa: number,
+    sourceKeyId: number,
+    lines: number,
+  ): Status {
     this.#line(pkg, targetPa, targetKeyId);
     this.#line(pkg, sourcePa, sourceKeyId);
     this.#check.aligned(targetPa, LINE_BYTES, 'target');
@@ -206,7 +231,8 @@ class WasmCore implements MemoryCore {
 
   replay(pa: number, line: DramLine): void {
     this.#check.address(pa);
-    if (line.ciphertext.length !== LINE_BYTES) throw new CoreMisuse('LENGTH_RANGE', `ciphertext has ${line.ciphertext.length} bytes: a line has 64`);
+    if (line.ciphertext.length !== LINE_BYTES)
+      throw new CoreMisuse('LENGTH_RANGE', `ciphertext has ${line.ciphertext.length} bytes: a line has 64`);
     this.#records.putDramLine(line);
     this.#core.replay(lineOf(pa));
   }
@@ -336,7 +362,11 @@ class WasmCore implements MemoryCore {
  * Builds a machine's memory: controllers, caches and keys, powered on. Machines share nothing.
  * `module` is a compiled core (default: the embedded one, compiled once a process). Throws {@link CoreMisuse} `CONFIG`.
  */
-export function createCore(config: CoreConfig, module: WebAssembly.Module = compileCore(), options: CoreOptions = {}): MemoryCore {
+export function createCore(
+  config: CoreConfig,
+  module: WebAssembly.Module = compileCore(),
+  options: CoreOptions = {},
+): MemoryCore {
   checkConfig(config);
   const limit = options.maxMemoryBytes ?? MAX_WASM_PAGES * WASM_PAGE_BYTES;
   const maxPages = Math.min(MAX_WASM_PAGES, Math.floor(limit / WASM_PAGE_BYTES));

@@ -1,7 +1,7 @@
 /** What the tree costs: uniform ranges, splitting and collapsing, reuse, and the end of memory. */
 import { describe, expect, it } from 'vitest';
 import type { MemoryCore } from '../../../bindings/index.ts';
-import { compileCore, CoreMisuse, createCore } from '../../../bindings/index.ts';
+import { CoreMisuse, compileCore, createCore } from '../../../bindings/index.ts';
 import { CONFIG, GIB, PRIVATE, TME } from '../shared/engine.ts';
 
 const PAGE = 4096;
@@ -93,7 +93,11 @@ describe('memory in use', () => {
       core.clflush(0, 64 * 64, PRIVATE);
     };
     for (let i = 0; i < 2500; i++) round();
-    expect(growth(core, () => { for (let i = 0; i < 2000; i++) round(); })).toBeLessThanOrEqual(0);
+    expect(
+      growth(core, () => {
+        for (let i = 0; i < 2000; i++) round();
+      }),
+    ).toBeLessThanOrEqual(0);
   });
 
   it('a cold reset gives everything back', () => {
@@ -129,7 +133,9 @@ describe('out of memory', () => {
   });
 
   it('rejects a limit that cannot hold the machine', () => {
-    expect(() => createCore(CONFIG, compileCore(), { maxMemoryBytes: 1000 })).toThrow(expect.objectContaining({ code: 'CONFIG' }));
+    expect(() => createCore(CONFIG, compileCore(), { maxMemoryBytes: 1000 })).toThrow(
+      expect.objectContaining({ code: 'CONFIG' }),
+    );
   });
 });
 

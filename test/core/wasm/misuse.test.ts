@@ -38,7 +38,12 @@ describe('misuse', () => {
     { macBits: 29 },
     { cacheSets: 3, cacheWays: 4 },
     { homes: [{ base: 1, size: GIB, package: 0 }] },
-    { homes: [{ base: 0, size: 2 * GIB, package: 0 }, { base: GIB, size: GIB, package: 1 }] },
+    {
+      homes: [
+        { base: 0, size: 2 * GIB, package: 0 },
+        { base: GIB, size: GIB, package: 1 },
+      ],
+    },
   ])('CONFIG: %o', (overrides) => {
     expect(() => createCore({ ...CONFIG, ...overrides })).toThrow(expect.objectContaining({ code: 'CONFIG' }));
   });

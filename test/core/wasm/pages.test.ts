@@ -18,23 +18,41 @@ function step(core: MemoryCore, next: Next): unknown {
   const keyId = KEY_IDS[next(KEY_IDS.length)]!;
   const pkg = next(2);
   const offset = next(3) === 0 ? next(PAGE / 8) * 8 : 0;
-  const length = next(2) === 0 ? PAGE : 8 + next(2 * PAGE / 8) * 8;
+  const length = next(2) === 0 ? PAGE : 8 + next((2 * PAGE) / 8) * 8;
   const value = next(256);
   switch (next(14)) {
-    case 0: case 1: return core.write(pkg, pa + offset, keyId, Uint8Array.from({ length }, (_, i) => i * value));
-    case 2: return core.fill(pkg, pa + offset, length, keyId, BigInt(value));
-    case 3: case 4: {
+    case 0:
+    case 1:
+      return core.write(
+        pkg,
+        pa + offset,
+        keyId,
+        Uint8Array.from({ length }, (_, i) => i * value),
+      );
+    case 2:
+      return core.fill(pkg, pa + offset, length, keyId, BigInt(value));
+    case 3:
+    case 4: {
       const out = new Uint8Array(length);
       const status = core.read(pkg, pa + offset, keyId, out);
       return [status, Buffer.from(out).toString('hex')];
     }
-    case 5: case 6: return core.movdir64bFill(pkg, pa, 1 + next(128), keyId, BigInt(value & 1));
-    case 7: return core.movdir64bCopy(pkg, pa, keyId, PAGES[next(PAGES.length)]!, KEY_IDS[next(KEY_IDS.length)]!, 64);
-    case 8: return core.clflush(pa, 64 + next(64), keyId);
-    case 9: case 10: return core.wbinvd(pkg);
-    case 11: return core.wbnoinvd(pkg);
-    case 12: return core.evictSome(pkg, 1 + next(40));
-    default: return core.programKey(pkg, 8 + next(2), 'random');
+    case 5:
+    case 6:
+      return core.movdir64bFill(pkg, pa, 1 + next(128), keyId, BigInt(value & 1));
+    case 7:
+      return core.movdir64bCopy(pkg, pa, keyId, PAGES[next(PAGES.length)]!, KEY_IDS[next(KEY_IDS.length)]!, 64);
+    case 8:
+      return core.clflush(pa, 64 + next(64), keyId);
+    case 9:
+    case 10:
+      return core.wbinvd(pkg);
+    case 11:
+      return core.wbnoinvd(pkg);
+    case 12:
+      return core.evictSome(pkg, 1 + next(40));
+    default:
+      return core.programKey(pkg, 8 + next(2), 'random');
   }
 }
 
@@ -43,7 +61,9 @@ function view(core: MemoryCore): unknown[] {
   for (const pa of PAGES) {
     core.forEachRun(pa, 2 * PAGE, (at, lines, state) => seen.push([at, lines, state]));
     const copies: number[][] = [];
-    core.forEachCached(pa, PAGE, (at, copy) => copies.push([at, copy.keyId, copy.package, +copy.dirty, +copy.poison, copy.writer]));
+    core.forEachCached(pa, PAGE, (at, copy) =>
+      copies.push([at, copy.keyId, copy.package, +copy.dirty, +copy.poison, copy.writer]),
+    );
     seen.push(copies.sort((a, b) => a[0]! - b[0]! || a[1]! - b[1]! || a[2]! - b[2]!));
     for (let line = pa; line < pa + PAGE; line += 640) seen.push(core.inspect(line), core.displacements(line));
   }

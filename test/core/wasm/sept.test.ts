@@ -50,7 +50,8 @@ describe('S-EPT walks', () => {
 
   it('keep thousands of translations, and INVEPT forgets them all at once', () => {
     const core = mapped();
-    for (let i = 0; i < 512; i++) setEntry(core, 0, i * PAGE + Math.floor(GPA / 2 ** 21) * 2 ** 21, BigInt(TARGET + i * PAGE) | RWX | LEAF);
+    for (let i = 0; i < 512; i++)
+      setEntry(core, 0, i * PAGE + Math.floor(GPA / 2 ** 21) * 2 ** 21, BigInt(TARGET + i * PAGE) | RWX | LEAF);
     const base = Math.floor(GPA / 2 ** 21) * 2 ** 21;
     for (let i = 0; i < 512; i++) core.septWalk(0, 0, 0, base + i * PAGE, false);
     core.movdir64bFill(0, TABLES[3]!, 64, PRIVATE, FREE);
