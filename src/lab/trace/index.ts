@@ -1,0 +1,2 @@
+export { traceHash } from './hash.ts';
+export { writeTrace } from './perfetto.ts';
