@@ -14,7 +14,8 @@ export class Bounds {
 
   range(pa: number, length: number): void {
     if (!Number.isSafeInteger(pa) || pa < 0) throw new CoreMisuse('ADDRESS_RANGE', `address ${pa} is not a whole number from 0`);
-    if (!Number.isSafeInteger(length) || length < 0) throw new CoreMisuse('LENGTH_RANGE', `length ${length} is not a whole number from 0`);
+    if (!Number.isSafeInteger(length) || length < 0)
+      throw new CoreMisuse('LENGTH_RANGE', `length ${length} is not a whole number from 0`);
     const limit = 2 ** this.#config.maxPhysAddrBits;
     if (pa + length > limit) throw new CoreMisuse('ADDRESS_RANGE', `address ${pa} + ${length} is above ${limit}`);
   }

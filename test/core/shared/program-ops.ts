@@ -170,7 +170,7 @@ const OPS = {
   },
   movdir64bCopy: (run, { pa, pkg, keyId, x, y }) => {
     const source = x % LINES.length;
-    const status = run.core.movdir64bCopy(pkg, pa, keyId, LINES[source], keyIdOf(x >> 4, source), 1 + (y & 1));
+    const status = run.core.movdir64bCopy(pkg, pa, keyId, LINES[source], keyIdOf((x >> 4) % 10, source), 1 + (y & 1));
     return status === 0 ? [] : fault(run);
   },
   directStore: (run, { pa, pkg, keyId, x, y }) => {
@@ -223,7 +223,14 @@ const OPS = {
   },
   pageCopy: (run, { pa, pkg, keyId, x }) => {
     const source = x % LINES.length;
-    const status = run.core.movdir64bCopy(pkg, pageOf(pa), keyId, pageOf(LINES[source]), keyIdOf(x >> 4, source), PAGE_LINES);
+    const status = run.core.movdir64bCopy(
+      pkg,
+      pageOf(pa),
+      keyId,
+      pageOf(LINES[source]),
+      keyIdOf((x >> 4) % 10, source),
+      PAGE_LINES,
+    );
     return status === 0 ? [] : fault(run);
   },
   pageWrite: (run, { pa, pkg, keyId, x }) => [run.core.write(pkg, pageOf(pa), keyId, bytesOf(x, PAGE))],
@@ -270,7 +277,7 @@ const WEIGHTS: Partial<Record<OpName, number>> = {
   movdir64b: 8,
   movdir64bFill: 3,
   movdir64bCopy: 3,
-  directStore: 6,
+  directStore: 8,
   dmaRead: 3,
   clflush: 4,
   wbinvd: 2,
@@ -287,8 +294,7 @@ const WEIGHTS: Partial<Record<OpName, number>> = {
 export const OP_NAMES = (Object.keys(OPS) as OpName[]).flatMap((name) => new Array<OpName>(WEIGHTS[name] ?? 1).fill(name));
 
 function keyIdOf(choice: number, line: number): number {
-  const keyId = choice % 8;
-  return keyId < TABLE_KEYID ? keyId : NATURAL_KEYID[line];
+  return choice < TABLE_KEYID ? choice : NATURAL_KEYID[line];
 }
 
 export function runStep(run: Run, [name, line, pkg, keyId, x, y]: Step): Answer {

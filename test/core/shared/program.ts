@@ -42,7 +42,7 @@ const step: fc.Arbitrary<Step> = fc.tuple(
   fc.constantFrom(...OP_NAMES),
   fc.nat(LINES.length - 1),
   fc.nat(1),
-  fc.nat(7),
+  fc.nat(9),
   fc.nat(511),
   fc.nat(15),
 );
