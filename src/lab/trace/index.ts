@@ -1,2 +1,2 @@
 export { traceHash } from './hash.ts';
-export { writeTrace } from './perfetto.ts';
+export { TRACE_SCHEMA, writeTrace } from './perfetto.ts';
