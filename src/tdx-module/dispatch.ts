@@ -41,7 +41,7 @@ const admit = (module: TdxModule, rax: bigint): LeafEntry => {
   ensure(rax >> RESERVED_SHIFT === 0n, INVALID.RAX);
   const leaf = rax & LEAF_MASK;
   const versions = module.knobs['module.profile'] === '1.5.01' ? TDH_VERSIONS : TDH_VERSIONS_1_5_KVM;
-  ensure((rax >> VERSION_SHIFT) <= BigInt(versions.get(leaf) ?? 0), INVALID.RAX);
+  ensure(rax >> VERSION_SHIFT <= BigInt(versions.get(leaf) ?? 0), INVALID.RAX);
   ensure(module.state !== SYS_STATE.SHUTDOWN || TDH_AFTER_SHUTDOWN.has(leaf), TDX_SYS_SHUTDOWN);
   ensure(module.state >= SYS_STATE.READY || TDH_BEFORE_READY.has(leaf), TDX_SYS_NOT_READY);
   const entry = LEAVES.get(leaf);

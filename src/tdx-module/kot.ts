@@ -16,7 +16,8 @@ export class KeyOwnershipTable {
   /** Sized once the KeyID partition is known (SYS.INIT). */
   reset(firstPrivate: number, lastPrivate: number): void {
     this.#entries.clear();
-    for (let keyId = firstPrivate; keyId <= lastPrivate; keyId++) this.#entries.set(keyId, { state: KOT_STATE.FREE, wbinvdBitmap: 0n });
+    for (let keyId = firstPrivate; keyId <= lastPrivate; keyId++)
+      this.#entries.set(keyId, { state: KOT_STATE.FREE, wbinvdBitmap: 0n });
   }
 
   /** The entry of a KeyID that was checked to be private. */

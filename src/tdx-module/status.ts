@@ -1,4 +1,11 @@
-import { OPERAND, type OperandName, TDX_OPERAND_ADDR_RANGE_ERROR, TDX_OPERAND_BUSY, TDX_OPERAND_INVALID, TDX_PAGE_METADATA_INCORRECT } from '../spec/status.ts';
+import {
+  OPERAND,
+  type OperandName,
+  TDX_OPERAND_ADDR_RANGE_ERROR,
+  TDX_OPERAND_BUSY,
+  TDX_OPERAND_INVALID,
+  TDX_PAGE_METADATA_INCORRECT,
+} from '../spec/status.ts';
 
 export type ByOperand = Readonly<Record<OperandName, bigint>>;
 

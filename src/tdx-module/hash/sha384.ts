@@ -69,7 +69,7 @@ export class Sha384 {
     new DataView(tail.buffer).setBigUint64(tail.length - 8, bits);
     this.update(tail);
     const out = new DataView(new ArrayBuffer(STATE_BYTES));
-    this.#state.forEach((half, index) => out.setInt32(4 * index, half));
+    for (const [index, half] of this.#state.entries()) out.setInt32(4 * index, half);
     return new Uint8Array(out.buffer, 0, DIGEST_BYTES);
   }
 }

@@ -4,7 +4,8 @@ import { ensure } from '../status.ts';
 import type { MemoryStruct } from '../td/memory-struct.ts';
 import type { MetadataElement } from './field-id.ts';
 
-const addressOf = (struct: MemoryStruct, { field, index }: MetadataElement): number => struct.at(field.offset! + index * field.elementSize);
+const addressOf = (struct: MemoryStruct, { field, index }: MetadataElement): number =>
+  struct.at(field.offset! + index * field.elementSize);
 
 /** An element where it lies in TDR, TDCS or TDVPS. */
 export const readElement = (struct: MemoryStruct, element: MetadataElement): bigint => {
@@ -25,7 +26,14 @@ export type IsLegal = (field: MetadataField, value: bigint) => boolean;
  * The write half of MNG.WR and VP.WR (leaf-checks.md §2): writable bits asked for, none else changed, a legal value.
  * Returns the old value.
  */
-export const writeElement = (struct: MemoryStruct, element: MetadataElement, writeMask: bigint, requestMask: bigint, data: bigint, isLegal: IsLegal): bigint => {
+export const writeElement = (
+  struct: MemoryStruct,
+  element: MetadataElement,
+  writeMask: bigint,
+  requestMask: bigint,
+  data: bigint,
+  isLegal: IsLegal,
+): bigint => {
   const mask = writeMask & requestMask;
   ensure(mask !== 0n, TDX_METADATA_FIELD_NOT_WRITABLE);
   const old = readElement(struct, element);

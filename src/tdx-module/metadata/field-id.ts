@@ -1,4 +1,12 @@
-import { fieldLastElement, fieldLastField, findMetadata, type MetadataContext, type MetadataField, type MetadataMasks, metadataFields } from '../../spec/metadata.ts';
+import {
+  fieldLastElement,
+  fieldLastField,
+  findMetadata,
+  type MetadataContext,
+  type MetadataField,
+  type MetadataMasks,
+  metadataFields,
+} from '../../spec/metadata.ts';
 import { TDX_METADATA_FIELD_ID_INCORRECT, TDX_METADATA_FIELD_NOT_READABLE } from '../../spec/status.ts';
 import { ensure } from '../status.ts';
 
@@ -30,7 +38,8 @@ export const findField = (context: MetadataContext, id: bigint, hasField: HasFie
 };
 
 /** The mask is not empty; else TDX_METADATA_FIELD_NOT_READABLE. */
-export const ensureReadable = ({ field }: MetadataElement, mask: ReadMask): void => ensure(field.masks[mask] !== 0n, TDX_METADATA_FIELD_NOT_READABLE);
+export const ensureReadable = ({ field }: MetadataElement, mask: ReadMask): void =>
+  ensure(field.masks[mask] !== 0n, TDX_METADATA_FIELD_NOT_READABLE);
 
 /** Id of an element. */
 export const elementId = ({ field, index }: MetadataElement): bigint => field.id + BigInt(index);
@@ -40,7 +49,12 @@ export const firstFieldId = (context: MetadataContext, mask: ReadMask, hasField:
   metadataFields(context).find((field) => field.masks[mask] !== 0n && hasField(field))?.id ?? NO_FIELD;
 
 /** Id of the element after this one that the caller can read; all ones after the last. */
-export const nextFieldId = (context: MetadataContext, { field, index }: MetadataElement, mask: ReadMask, hasField: HasField = always): bigint => {
+export const nextFieldId = (
+  context: MetadataContext,
+  { field, index }: MetadataElement,
+  mask: ReadMask,
+  hasField: HasField = always,
+): bigint => {
   if (index + 1 < field.fields * field.elements) return elementId({ field, index: index + 1 });
   const fields = metadataFields(context);
   const following = fields.slice(fields.indexOf(field) + 1);

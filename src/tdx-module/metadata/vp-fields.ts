@@ -1,7 +1,7 @@
 import { LIMIT, TD_VMCS, TDVPS, VMCS_ENCODING } from '../../spec/layouts.ts';
 import type { MetadataField } from '../../spec/metadata.ts';
-import { TDX_TD_VMCS_FIELD_NOT_INITIALIZED } from '../../spec/status.ts';
 import { INITIAL_VCPU } from '../../spec/states.ts';
+import { TDX_TD_VMCS_FIELD_NOT_INITIALIZED } from '../../spec/status.ts';
 import type { TdxModule } from '../module.ts';
 import { ensure } from '../status.ts';
 import type { Tdvps } from '../td/tdvps.ts';

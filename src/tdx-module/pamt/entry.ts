@@ -1,8 +1,8 @@
+import type { LogicalProcessor } from '../../platform/index.ts';
 import { PAMT_ENTRY } from '../../spec/layouts.ts';
 import { PT } from '../../spec/states.ts';
-import type { LogicalProcessor } from '../../platform/index.ts';
 import { MemorySharex } from '../lock/sharex.ts';
-import { pageIndex, type PageLevel, type TdmrEntry } from './tdmr.ts';
+import { type PageLevel, pageIndex, type TdmrEntry } from './tdmr.ts';
 
 /**
  * One PAMT entry: 16 bytes in simulated memory under the global KeyID. Every getter is a load, every setter a store.

@@ -19,7 +19,8 @@ PAMT_ENTRY.PT.set(reservedEntry, PT.RSVD);
 export const initializePamt = (lp: LogicalProcessor, keyId: number, tdmr: TdmrEntry): void => {
   const from = tdmr.initialized;
   for (const level of [LEVEL_1G, LEVEL_2M] as const) {
-    for (let page = from; page < from + INIT_STEP && page % LEVEL_BYTES[level] === 0; page += LEVEL_BYTES[level]) initializeLarge(lp, keyId, tdmr, page, level);
+    for (let page = from; page < from + INIT_STEP && page % LEVEL_BYTES[level] === 0; page += LEVEL_BYTES[level])
+      initializeLarge(lp, keyId, tdmr, page, level);
   }
   const first = entryAddress(tdmr, from, LEVEL_4K);
   lp.movdir64bFill(first, ENTRIES_PER_CALL * PAMT_ENTRY.SIZE, keyId);
@@ -27,7 +28,8 @@ export const initializePamt = (lp: LogicalProcessor, keyId: number, tdmr: TdmrEn
   tdmr.initialized = from + INIT_STEP;
 };
 
-const entryAddress = (tdmr: TdmrEntry, page: number, level: PageLevel): number => tdmr.pamt[level].base + pageIndex(tdmr, page, level) * PAMT_ENTRY.SIZE;
+const entryAddress = (tdmr: TdmrEntry, page: number, level: PageLevel): number =>
+  tdmr.pamt[level].base + pageIndex(tdmr, page, level) * PAMT_ENTRY.SIZE;
 
 /** A 2M or 1G entry: its line when it is the first in it, then the entry itself, read back. */
 const initializeLarge = (lp: LogicalProcessor, keyId: number, tdmr: TdmrEntry, page: number, level: PageLevel): void => {

@@ -35,7 +35,8 @@ export const tdmrEntry = (range: Range, pamt: TdmrEntry['pamt'], reserved: reado
 });
 
 /** Index of a page inside its TDMR. */
-export const pageIndex = (tdmr: TdmrEntry, pa: number, level: PageLevel): number => Math.floor((pa - tdmr.base) / 2 ** LEVEL_SHIFTS[level]);
+export const pageIndex = (tdmr: TdmrEntry, pa: number, level: PageLevel): number =>
+  Math.floor((pa - tdmr.base) / 2 ** LEVEL_SHIFTS[level]);
 
 /** The TDMR whose PAMT describes the page, if that part of the PAMT is initialised. */
 export const findTdmr = (tdmrs: readonly TdmrEntry[], pa: number): TdmrEntry | undefined =>

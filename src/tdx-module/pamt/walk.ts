@@ -11,7 +11,13 @@ import { findTdmr, LEVEL_1G, LEVEL_4K, type PageLevel } from './tdmr.ts';
  * The PAMT walk: shared locks on the parents, `mode` on the entry where it ends. It goes down while entries are NDA and above
  * `level`; so it may end above `level`, at a large page. Not in an initialised TDMR: `addrRange`; a lock taken: `busy`.
  */
-export const walkPamt = (ctx: LeafContext, operand: OperandName, page: number, mode: LockMode, level: PageLevel = LEVEL_4K): PamtEntry => {
+export const walkPamt = (
+  ctx: LeafContext,
+  operand: OperandName,
+  page: number,
+  mode: LockMode,
+  level: PageLevel = LEVEL_4K,
+): PamtEntry => {
   const tdmr = findTdmr(ctx.module.tdmrs, page);
   ensure(tdmr !== undefined, ADDR_RANGE[operand]);
   for (let at: number = LEVEL_1G; ; at--) {
@@ -23,7 +29,14 @@ export const walkPamt = (ctx: LeafContext, operand: OperandName, page: number, m
 };
 
 /** The entry of an address that was checked: {@link walkPamt}, then level and type as wanted; else TDX_PAGE_METADATA_INCORRECT. */
-export const lockPamt = (ctx: LeafContext, operand: OperandName, page: number, mode: LockMode, type: number, level: PageLevel = LEVEL_4K): PamtEntry => {
+export const lockPamt = (
+  ctx: LeafContext,
+  operand: OperandName,
+  page: number,
+  mode: LockMode,
+  type: number,
+  level: PageLevel = LEVEL_4K,
+): PamtEntry => {
   const entry = walkPamt(ctx, operand, page, mode, level);
   ensure(entry.level === level && entry.type === type, METADATA_INCORRECT[operand]);
   return entry;

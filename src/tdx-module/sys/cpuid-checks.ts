@@ -36,7 +36,13 @@ const highHalf = ([, , ecx, edx]: CpuidRegisters): bigint => BigInt(ecx) | (BigI
 const agree = (values: CpuidRegisters, mask: CpuidRegisters, wanted: CpuidRegisters): boolean =>
   values.every((word, i) => ((word ^ wanted[i]!) & mask[i]!) === 0);
 
-const verify = (ctx: LeafContext, entry: Pick<CpuidEntry, 'leaf' | 'subleaf'>, values: CpuidRegisters, mask: CpuidRegisters, wanted: CpuidRegisters): void => {
+const verify = (
+  ctx: LeafContext,
+  entry: Pick<CpuidEntry, 'leaf' | 'subleaf'>,
+  values: CpuidRegisters,
+  mask: CpuidRegisters,
+  wanted: CpuidRegisters,
+): void => {
   if (agree(values, mask, wanted)) return;
   ctx.rcx = leafId(entry.leaf, entry.subleaf);
   ctx.rdx = lowHalf(mask);
@@ -72,7 +78,13 @@ const checkPerfmon = (ctx: LeafContext, values: CpuidRegisters): void => {
 
 const checkLinearAddressWidth = (ctx: LeafContext, seen: readonly CpuidRegisters[]): void => {
   const width = (seen[cpuidLookup(FEATURES, 0)]![2] & LA57) !== 0 ? 57 : 48;
-  verify(ctx, { leaf: ADDRESS_SIZES, subleaf: undefined }, seen[cpuidLookup(ADDRESS_SIZES, 0)]!, [0xff00, 0, 0, 0], [width << 8, 0, 0, 0]);
+  verify(
+    ctx,
+    { leaf: ADDRESS_SIZES, subleaf: undefined },
+    seen[cpuidLookup(ADDRESS_SIZES, 0)]!,
+    [0xff00, 0, 0, 0],
+    [width << 8, 0, 0, 0],
+  );
 };
 
 /** CPUID 0x1F levels rise up to the package, and a package shares one L3: the scope of WBINVD. */

@@ -1,5 +1,13 @@
 import { type CpuidRegisters, cpuidConfig } from '../../spec/cpuid.ts';
-import { ATTRIBUTES_FIXED0, ATTRIBUTES_FIXED1, CONFIG_FLAGS, LIMIT, PAMT_ENTRY, XFAM_FIXED0, XFAM_FIXED1 } from '../../spec/layouts.ts';
+import {
+  ATTRIBUTES_FIXED0,
+  ATTRIBUTES_FIXED1,
+  CONFIG_FLAGS,
+  LIMIT,
+  PAMT_ENTRY,
+  XFAM_FIXED0,
+  XFAM_FIXED1,
+} from '../../spec/layouts.ts';
 import type { TdxModule } from '../module.ts';
 
 const PAGE = 4096;

@@ -36,7 +36,8 @@ const VMX_RULES: readonly MsrRule[] = [
 ];
 
 const checkRules = (ctx: LeafContext, rules: readonly MsrRule[]): void => {
-  for (const [index, mask, value] of rules) ensure((ctx.lp.rdmsr(index) & mask) === value, TDX_INCORRECT_MSR_VALUE | BigInt(index));
+  for (const [index, mask, value] of rules)
+    ensure((ctx.lp.rdmsr(index) & mask) === value, TDX_INCORRECT_MSR_VALUE | BigInt(index));
 };
 
 export const checkFeatureMsrs = (ctx: LeafContext): void => checkRules(ctx, FEATURE_RULES);
@@ -48,7 +49,13 @@ export const COMPARED_MSRS = {
   smrr: [MSR.IA32_MTRRCAP, MSR.IA32_SMRR_PHYSBASE, MSR.IA32_SMRR_PHYSMASK],
   vmx: VMX_RULES.map(([index]) => index),
   perf: [MSR.IA32_PERF_CAPABILITIES],
-  encryption: [MSR.IA32_TME_CAPABILITY, MSR.IA32_TME_ACTIVATE, MSR.IA32_MKTME_KEYID_PARTITIONING, MSR.IA32_WBINVDP, MSR.IA32_WBNOINVDP],
+  encryption: [
+    MSR.IA32_TME_CAPABILITY,
+    MSR.IA32_TME_ACTIVATE,
+    MSR.IA32_MKTME_KEYID_PARTITIONING,
+    MSR.IA32_WBINVDP,
+    MSR.IA32_WBNOINVDP,
+  ],
 } as const;
 
 /** All of {@link COMPARED_MSRS} on this LP. */

@@ -23,7 +23,8 @@ const UP: readonly PageLevel[] = [LEVEL_4K, LEVEL_2M, LEVEL_1G];
 const DOWN: readonly PageLevel[] = [LEVEL_1G, LEVEL_2M, LEVEL_4K];
 
 /** Details of TDMR statuses: byte 0 the TDMR, byte 1 level or reserved area, byte 2 the other TDMR. */
-const detailed = (status: bigint, tdmr: number, byte1 = 0, byte2 = 0): bigint => status | BigInt(tdmr | (byte1 << 8) | (byte2 << 16));
+const detailed = (status: bigint, tdmr: number, byte1 = 0, byte2 = 0): bigint =>
+  status | BigInt(tdmr | (byte1 << 8) | (byte2 << 16));
 
 const wraps = ({ base, size }: RawRange): boolean => base + size >= LIMIT_64;
 const isAligned = (value: bigint, alignment: bigint): boolean => value % alignment === 0n;
@@ -59,7 +60,10 @@ export const checkTdmr = (ctx: LeafContext, raw: RawTdmr, i: number, { accepted,
   checkPamtsAgainstPamts(tdmr, i, accepted);
   checkPamtsAgainstTdmrs(tdmr, i, accepted);
   for (const level of DOWN) ensure(isInside(tdmr.pamt[level], memory), detailed(TDX_PAMT_OUTSIDE_CMRS, i, level));
-  ensure(usableParts(tdmr).every((part) => isInside(part, memory)), detailed(TDX_TDMR_OUTSIDE_CMRS, i));
+  ensure(
+    usableParts(tdmr).every((part) => isInside(part, memory)),
+    detailed(TDX_TDMR_OUTSIDE_CMRS, i),
+  );
   return tdmr;
 };
 
@@ -117,7 +121,8 @@ const OWN_PAIRS: readonly (readonly [PageLevel, PageLevel])[] = [
 
 const checkPamtsAgainstPamts = (tdmr: CheckedTdmr, i: number, accepted: readonly CheckedTdmr[]): void => {
   accepted.forEach((other, j) => {
-    for (const level of UP) ensure(!other.pamt.some((range) => overlaps(tdmr.pamt[level], range)), detailed(TDX_PAMT_OVERLAP, i, level, j));
+    for (const level of UP)
+      ensure(!other.pamt.some((range) => overlaps(tdmr.pamt[level], range)), detailed(TDX_PAMT_OVERLAP, i, level, j));
   });
   for (const [a, b] of OWN_PAIRS) ensure(!overlaps(tdmr.pamt[a], tdmr.pamt[b]), detailed(TDX_PAMT_OVERLAP, i, a, i));
 };

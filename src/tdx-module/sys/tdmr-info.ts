@@ -27,7 +27,10 @@ export const readTdmrInfo = (ctx: LeafContext, array: KeyedAddress, index: numbe
   const pointer = ctx.lp.load64(array.pa + 8 * index, array.keyId);
   const { pa, keyId } = sharedAddress(ctx, 'RCX', pointer, LIMIT.TDMR_INFO_ALIGNMENT);
   const bytes = ctx.lp.loadBytes(pa, TDMR_INFO.SIZE, keyId);
-  const range = (base: typeof TDMR_INFO.BASE, size: typeof TDMR_INFO.BASE): RawRange => ({ base: base.get(bytes), size: size.get(bytes) });
+  const range = (base: typeof TDMR_INFO.BASE, size: typeof TDMR_INFO.BASE): RawRange => ({
+    base: base.get(bytes),
+    size: size.get(bytes),
+  });
   return {
     ...range(TDMR_INFO.BASE, TDMR_INFO.LENGTH),
     pamt: {
@@ -48,7 +51,9 @@ const toRange = ({ base, size }: RawRange): Range => ({ base: Number(base), size
 export const toCheckedTdmr = (raw: RawTdmr): CheckedTdmr => ({
   ...toRange(raw),
   pamt: [toRange(raw.pamt[LEVEL_4K]), toRange(raw.pamt[LEVEL_2M]), toRange(raw.pamt[LEVEL_1G])],
-  reserved: raw.reserved.filter(({ size }) => size > 0n).map(({ base, size }) => ({ base: Number(raw.base + base), size: Number(size) })),
+  reserved: raw.reserved
+    .filter(({ size }) => size > 0n)
+    .map(({ base, size }) => ({ base: Number(raw.base + base), size: Number(size) })),
 });
 
 /** The parts of a TDMR that are not reserved, ascending. */

@@ -2,7 +2,11 @@ import { LIMIT, TDR } from '../../spec/layouts.ts';
 import { inOpStates, OP_STATE_ALLOWED } from '../../spec/op-state.ts';
 import { LIFECYCLE, PT } from '../../spec/states.ts';
 import {
-  type OperandName, TDX_OP_STATE_INCORRECT, TDX_TD_FATAL, TDX_TD_KEYS_NOT_CONFIGURED, TDX_TDCS_NOT_ALLOCATED,
+  type OperandName,
+  TDX_OP_STATE_INCORRECT,
+  TDX_TD_FATAL,
+  TDX_TD_KEYS_NOT_CONFIGURED,
+  TDX_TDCS_NOT_ALLOCATED,
 } from '../../spec/status.ts';
 import type { LeafContext } from '../context.ts';
 import type { LockMode } from '../lock/sharex.ts';

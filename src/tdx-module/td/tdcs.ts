@@ -23,7 +23,8 @@ export class Tdcs extends MemoryStruct {
 
   /** Address of TDCX page `index`, mapped once per use of the structure. */
   page(index: number): number {
-    return (this.#pages[index] ??= this.tdr.getNumber(TDR.TDCX_PA.item(index)));
+    this.#pages[index] ??= this.tdr.getNumber(TDR.TDCX_PA.item(index));
+    return this.#pages[index];
   }
 
   get opState(): number {
@@ -35,7 +36,8 @@ export class Tdcs extends MemoryStruct {
 
   /** Op-state, RTMR and service TD binding locks let the host go first (lifecycle.md §8). */
   get opStateLock(): MemorySharex {
-    return (this.#opStateLock ??= new MemorySharex(this.at(TDCS.OP_STATE_LOCK.offset), this.keyId, true));
+    this.#opStateLock ??= new MemorySharex(this.at(TDCS.OP_STATE_LOCK.offset), this.keyId, true);
+    return this.#opStateLock;
   }
   get rtmrLock(): MemorySharex {
     return new MemorySharex(this.at(TDCS.RTMR_LOCK.offset), this.keyId, true);

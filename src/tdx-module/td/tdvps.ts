@@ -1,5 +1,5 @@
-import { TDVPS } from '../../spec/layouts.ts';
 import type { LogicalProcessor } from '../../platform/index.ts';
+import { TDVPS } from '../../spec/layouts.ts';
 import { MemoryStruct } from './memory-struct.ts';
 
 const PAGE_SHIFT = 12;
@@ -23,6 +23,7 @@ export class Tdvps extends MemoryStruct {
 
   /** Address of page `index`, mapped once per use of the structure. */
   page(index: number): number {
-    return (this.#pages[index] ??= this.getNumber(TDVPS.TDVPS_PAGE_PA.item(index)));
+    this.#pages[index] ??= this.getNumber(TDVPS.TDVPS_PAGE_PA.item(index));
+    return this.#pages[index];
   }
 }

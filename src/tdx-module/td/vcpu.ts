@@ -1,7 +1,10 @@
 import { LIMIT, TDCS, TDVPS } from '../../spec/layouts.ts';
 import { MSR } from '../../spec/msr.ts';
 import {
-  TDX_INCONSISTENT_MSR, TDX_LIMIT_CPUID_MAXVAL_SET, TDX_TDCX_NUM_INCORRECT, TDX_VCPU_ASSOCIATED,
+  TDX_INCONSISTENT_MSR,
+  TDX_LIMIT_CPUID_MAXVAL_SET,
+  TDX_TDCX_NUM_INCORRECT,
+  TDX_VCPU_ASSOCIATED,
 } from '../../spec/status.ts';
 import type { LeafContext } from '../context.ts';
 import { ensure } from '../status.ts';
@@ -38,5 +41,4 @@ export const ensureTscAdjust = (ctx: LeafContext): void =>
   ensure(ctx.lp.rdmsr(MSR.IA32_TSC_ADJUST) === ctx.module.native?.tscAdjust, TDX_INCONSISTENT_MSR | BigInt(MSR.IA32_TSC_ADJUST));
 
 /** IA32_MISC_ENABLE must not cut CPUID short. */
-export const ensureCpuidUnlimited = (ctx: LeafContext): void =>
-  ensure(!cpuidIsLimited(ctx), TDX_LIMIT_CPUID_MAXVAL_SET);
+export const ensureCpuidUnlimited = (ctx: LeafContext): void => ensure(!cpuidIsLimited(ctx), TDX_LIMIT_CPUID_MAXVAL_SET);

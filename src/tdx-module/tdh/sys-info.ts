@@ -1,6 +1,16 @@
 import type { Software } from '../../platform/index.ts';
 import { cpuidConfig } from '../../spec/cpuid.ts';
-import { ATTRIBUTES_FIXED0, ATTRIBUTES_FIXED1, CMR_INFO, CPUID_CONFIG, LIMIT, PAMT_ENTRY, TDSYSINFO_STRUCT, XFAM_FIXED0, XFAM_FIXED1 } from '../../spec/layouts.ts';
+import {
+  ATTRIBUTES_FIXED0,
+  ATTRIBUTES_FIXED1,
+  CMR_INFO,
+  CPUID_CONFIG,
+  LIMIT,
+  PAMT_ENTRY,
+  TDSYSINFO_STRUCT,
+  XFAM_FIXED0,
+  XFAM_FIXED1,
+} from '../../spec/layouts.ts';
 import { TDX_SUCCESS } from '../../spec/status.ts';
 import type { LeafContext } from '../context.ts';
 import type { TdxModule } from '../module.ts';

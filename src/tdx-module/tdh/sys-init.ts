@@ -15,6 +15,7 @@ import { enumerateCpuid } from '../sys/cpuid-checks.ts';
 import { HANDOFF } from '../sys/fields.ts';
 import { readKeyPartition } from '../sys/key-partition.ts';
 import { checkFeatureMsrs, checkVmxMsrs, cpuidIsLimited, recordMsrs } from '../sys/msr-checks.ts';
+import { NativeState } from '../sys/native-state.ts';
 import { checkCmrs, checkSeamCapabilities, checkSmrrs } from '../sys/range-checks.ts';
 
 /** TDH.SYS.INIT: platform-wide initialisation, once, on one LP. */
@@ -42,13 +43,12 @@ export function* sysInit(ctx: LeafContext): Software<bigint> {
 
   module.keyIds = keyIds;
   module.kot.reset(keyIds.firstPrivate, keyIds.lastPrivate);
-  module.native = {
+  module.native = new NativeState({
     cpuid,
-    tdCpuid: [],
     msrs: recordMsrs(ctx),
     cacheBlocks: Number(cacheBlocks),
     tscAdjust: lp.rdmsr(MSR.IA32_TSC_ADJUST),
-  };
+  });
   module.state = SYS_STATE.SYSINIT_DONE;
   return TDX_SUCCESS;
 }

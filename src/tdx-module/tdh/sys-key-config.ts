@@ -23,7 +23,10 @@ export function* sysKeyConfig(ctx: LeafContext): Software<bigint> {
 /** Which packages READY waits for: all that MCHECK counted, unless a what-if knob says otherwise. */
 const hasAllKeys = (module: TdxModule): boolean => {
   if (module.knobs['module.requireAllPackages'] === 'false') return true;
-  const wanted = module.knobs['module.keyConfig'] === 'only-packages-with-pamt' ? packagesWithPamt(module) : (1n << BigInt(module.sysInfo.totalPackages)) - 1n;
+  const wanted =
+    module.knobs['module.keyConfig'] === 'only-packages-with-pamt'
+      ? packagesWithPamt(module)
+      : (1n << BigInt(module.sysInfo.totalPackages)) - 1n;
   return (module.packageBitmap & wanted) === wanted;
 };
 

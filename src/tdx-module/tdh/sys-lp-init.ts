@@ -1,7 +1,13 @@
 import type { Software } from '../../platform/index.ts';
 import { LIMIT } from '../../spec/layouts.ts';
 import { SYS_STATE } from '../../spec/states.ts';
-import { TDX_INVALID_PKG_ID, TDX_SUCCESS, TDX_SYS_BUSY, TDX_SYS_LP_INIT_DONE, TDX_SYS_LP_INIT_NOT_PENDING } from '../../spec/status.ts';
+import {
+  TDX_INVALID_PKG_ID,
+  TDX_SUCCESS,
+  TDX_SYS_BUSY,
+  TDX_SYS_LP_INIT_DONE,
+  TDX_SYS_LP_INIT_NOT_PENDING,
+} from '../../spec/status.ts';
 import type { LeafContext } from '../context.ts';
 import { ensure } from '../status.ts';
 import { compareCpuid } from '../sys/cpuid-checks.ts';

@@ -6,7 +6,9 @@ import { ensure, fail, INVALID } from '../status.ts';
 import { HANDOFF } from '../sys/fields.ts';
 
 const isHandoffVersion = (version: bigint): boolean =>
-  version >= BigInt(HANDOFF.MIN_UPDATE_HV) && version <= BigInt(HANDOFF.MODULE_HV) && (HANDOFF.NO_DOWNGRADE === 0 || version === BigInt(HANDOFF.MODULE_HV));
+  version >= BigInt(HANDOFF.MIN_UPDATE_HV) &&
+  version <= BigInt(HANDOFF.MODULE_HV) &&
+  (HANDOFF.NO_DOWNGRADE === 0 || version === BigInt(HANDOFF.MODULE_HV));
 
 /** TDH.SYS.SHUTDOWN: stops the module, if no other LP is inside. Handoff data is not written: no later module could read it here. */
 export function* sysShutdown(ctx: LeafContext): Software<bigint> {
