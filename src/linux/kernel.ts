@@ -12,7 +12,7 @@ import { PageAllocator } from './mm/page-alloc.ts';
 import { EarlierUsers, fillCaches } from './mm/page-history.ts';
 import { Slab } from './mm/slab.ts';
 import { KernelLog } from './printk.ts';
-import { tdx_init } from './tdx/detect.ts';
+import { detect_tdx } from './tdx/detect.ts';
 import { tdx_enable_initcall } from './tdx/enable.ts';
 import { TdxHost } from './tdx/host.ts';
 
@@ -71,7 +71,7 @@ export class Kernel {
   *start_kernel(cpu: Cpu): Software<number> {
     const event = cpu.lp.beginEvent('phase', `Linux boots (kernel ${this.generation})`);
     fillCaches(this);
-    const detected = tdx_init(cpu);
+    const detected = yield* detect_tdx(cpu);
     const errno = this.knobs['kernel.tdxInit'] === 'initcall' ? yield* tdx_enable_initcall(cpu) : detected === 0 ? 0 : -ENODEV;
     cpu.lp.endEvent(event);
     return errno;

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { copy_from_user, copy_to_user, File, get_user_page, Process, type Thread } from '../../src/linux/index.ts';
 import type { Software } from '../../src/platform/index.ts';
-import { EBADF, EFAULT, ENODEV, ENOENT, ENOTTY } from '../../src/spec/errno.ts';
+import { EBADF, EFAULT, EINTR, ENODEV, ENOENT, ENOTTY } from '../../src/spec/errno.ts';
 import type { Syscalls } from '../../src/vmm/syscalls.ts';
 import { type Bench, bench } from './fake-seam.ts';
 
@@ -113,6 +113,31 @@ describe('a user process', () => {
       expect(yield* thread.mmapFile(fd, 4096)).toBe(-ENODEV);
     });
     expect(log).toEqual(['release']);
+  });
+
+  it('has threads that signal each other: a blocked system call ends with -EINTR', () => {
+    const machine = bench();
+    machine.kernel.devices.misc_register({
+      path: '/dev/wait',
+      *open() {
+        yield 'pause';
+        const ioctl = function* (current: Thread): Software<number> {
+          yield { what: 'a signal', ready: () => current.signal_pending };
+          return -EINTR;
+        };
+        return new File({ name: 'wait', ioctl }, null);
+      },
+    });
+    const results: number[] = [];
+    user(machine, function* (thread) {
+      const fd = yield* thread.open('/dev/wait');
+      const sleeper = thread.spawn(2, 'sleeper', function* (sibling) {
+        results.push(yield* sibling.ioctl(fd, 0, 0n));
+      });
+      expect(yield* thread.kill(sleeper)).toBe(0);
+      yield* thread.join(sleeper);
+    });
+    expect(results).toEqual([-EINTR]);
   });
 
   it('has threads on other CPUs, whose end it can wait for', () => {

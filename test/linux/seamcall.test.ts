@@ -155,6 +155,27 @@ describe('detection at boot', () => {
     expect(boot(bench({ 'bios.tdxKeyIds': 2 }).kernel)).toBe(0);
   });
 
+  it('[S1-06] [S1-07] by trying gives the same verdict as by the MSR, without a message and with one fault where BIOS has not enabled TDX', () => {
+    const outcome = (detect: string, knobs: Record<string, string | number>): { errno: number; faults: number; log: number } => {
+      const machine = bench({ 'kernel.detect': detect, ...knobs });
+      if (knobs['bios.tdx'] === 'off') machine.platform.seam.range = null;
+      let faults = 0;
+      const original = machine.platform.seam.seamcall.bind(machine.platform.seam);
+      machine.platform.seam.seamcall = function* (lp) {
+        faults++;
+        yield* original(lp);
+        faults--;
+      };
+      const errno = boot(machine.kernel);
+      return { errno, faults, log: machine.kernel.log.entries.length };
+    };
+    for (const knobs of [{}, { 'bios.tdx': 'off' }, { 'bios.seamModule': 'absent' }, { 'bios.tdxKeyIds': 1 }]) {
+      expect(outcome('seamcall-only', knobs).errno).toBe(outcome('boot-msr', knobs).errno);
+    }
+    expect(outcome('seamcall-only', { 'bios.tdx': 'off' })).toEqual({ errno: -ENODEV, faults: 1, log: 0 });
+    expect(outcome('boot-msr', { 'bios.tdx': 'off' })).toEqual({ errno: -ENODEV, faults: 0, log: 0 });
+  });
+
   it('without memory for the notifier TDX stays off', () => {
     const machine = bench();
     machine.kernel.faults.failAllocation('memory notifier');
