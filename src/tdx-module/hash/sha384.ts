@@ -102,25 +102,29 @@ const expand = (block: Uint8Array): void => {
   }
 };
 
+type Halves = [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+];
+
 /** One block (FIPS 180-4 §6.4.2 steps 2 to 4); a to h are the standard's working variables in halves. */
 const compress = (state: Int32Array, block: Uint8Array): void => {
   expand(block);
-  let ah = state[0]!,
-    al = state[1]!,
-    bh = state[2]!,
-    bl = state[3]!,
-    ch = state[4]!,
-    cl = state[5]!,
-    dh = state[6]!,
-    dl = state[7]!;
-  let eh = state[8]!,
-    el = state[9]!,
-    fh = state[10]!,
-    fl = state[11]!,
-    gh = state[12]!,
-    gl = state[13]!,
-    hh = state[14]!,
-    hl = state[15]!;
+  let [ah, al, bh, bl, ch, cl, dh, dl, eh, el, fh, fl, gh, gl, hh, hl] = state as unknown as Halves;
   for (let i = 0; i < 2 * ROUNDS; i += 2) {
     const s1h = rotateHigh(eh, el, 14) ^ rotateHigh(eh, el, 18) ^ rotateHigh(eh, el, 41);
     const s1l = rotateLow(eh, el, 14) ^ rotateLow(eh, el, 18) ^ rotateLow(eh, el, 41);
@@ -133,13 +137,31 @@ const compress = (state: Int32Array, block: Uint8Array): void => {
     const t2h = (s0h + ((ah & bh) ^ (ah & ch) ^ (bh & ch)) + carry(t2l)) | 0;
     const e = (dl >>> 0) + (t1l >>> 0);
     const a = (t1l >>> 0) + (t2l >>> 0);
-    (hh = gh), (hl = gl), (gh = fh), (gl = fl), (fh = eh), (fl = el);
-    (eh = (dh + t1h + carry(e)) | 0), (el = e | 0);
-    (dh = ch), (dl = cl), (ch = bh), (cl = bl), (bh = ah), (bl = al);
-    (ah = (t1h + t2h + carry(a)) | 0), (al = a | 0);
+    hh = gh;
+    hl = gl;
+    gh = fh;
+    gl = fl;
+    fh = eh;
+    fl = el;
+    eh = (dh + t1h + carry(e)) | 0;
+    el = e | 0;
+    dh = ch;
+    dl = cl;
+    ch = bh;
+    cl = bl;
+    bh = ah;
+    bl = al;
+    ah = (t1h + t2h + carry(a)) | 0;
+    al = a | 0;
   }
-  add(state, 0, ah, al), add(state, 2, bh, bl), add(state, 4, ch, cl), add(state, 6, dh, dl);
-  add(state, 8, eh, el), add(state, 10, fh, fl), add(state, 12, gh, gl), add(state, 14, hh, hl);
+  add(state, 0, ah, al);
+  add(state, 2, bh, bl);
+  add(state, 4, ch, cl);
+  add(state, 6, dh, dl);
+  add(state, 8, eh, el);
+  add(state, 10, fh, fl);
+  add(state, 12, gh, gl);
+  add(state, 14, hh, hl);
 };
 
 const add = (state: Int32Array, at: number, high: number, low: number): void => {

@@ -41,7 +41,8 @@ export interface TdCpuid {
 /** TDH.MNG.INIT's CPUID pipeline (cpuid.json, mngInitPipeline): entries in lookup order, the first error wins. */
 export const buildTdCpuid = (ctx: LeafContext, params: TdParams): TdCpuid => {
   const values: (Registers | null)[] = [];
-  cpuidEntries().forEach((entry, index) => values.push(entry.causesVe ? null : buildEntry(ctx, params, entry, index, values)));
+  for (const [index, entry] of cpuidEntries().entries())
+    values.push(entry.causesVe ? null : buildEntry(ctx, params, entry, index, values));
   return { values, hasTsx: (values[FEATURES]![EBX] & HLE) !== 0 };
 };
 

@@ -32,7 +32,11 @@ export const memPageAug: Leaf = function* (ctx) {
 function isAllFree(ctx: LeafContext, { keyId }: PamtEntry, page: number): boolean {
   const tdmr = findTdmr(ctx.module.tdmrs, page)!;
   const count = LEVEL_4K_PAGES[1];
-  const { u8 } = ctx.lp.load(tdmr.pamt[LEVEL_4K].base + pageIndex(tdmr, page, LEVEL_4K) * PAMT_ENTRY.SIZE, count * PAMT_ENTRY.SIZE, keyId);
+  const { u8 } = ctx.lp.load(
+    tdmr.pamt[LEVEL_4K].base + pageIndex(tdmr, page, LEVEL_4K) * PAMT_ENTRY.SIZE,
+    count * PAMT_ENTRY.SIZE,
+    keyId,
+  );
   for (let i = 0; i < count; i++) if (PAMT_ENTRY.PT.get(u8, i * PAMT_ENTRY.SIZE) !== PT.NDA) return false;
   return true;
 }

@@ -1,5 +1,5 @@
 import { MSR } from '../../spec/msr.ts';
-import { SEPT_ACCEPTS, SEPT_FLAG, SEPT, inStates, septState } from '../../spec/sept.ts';
+import { inStates, SEPT, SEPT_ACCEPTS, SEPT_FLAG, septState } from '../../spec/sept.ts';
 import { PT } from '../../spec/states.ts';
 import { OPERAND, TDX_EPT_INVALID_PROMOTE_CONDITIONS, TDX_INTERRUPTED_RESTARTABLE, TDX_SUCCESS } from '../../spec/status.ts';
 import type { Leaf } from '../context.ts';

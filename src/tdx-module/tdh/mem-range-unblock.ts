@@ -8,7 +8,13 @@ import { isTracked, needsTracking } from '../sept/tracking.ts';
 import { writeEntry } from '../sept/walk.ts';
 import { ensure } from '../status.ts';
 
-const PLAN: SeptPlan = { lowest: 0, highest: 'root', tdr: 'shared', tree: 'exclusive', accepts: SEPT_ACCEPTS.TDH_MEM_RANGE_UNBLOCK };
+const PLAN: SeptPlan = {
+  lowest: 0,
+  highest: 'root',
+  tdr: 'shared',
+  tree: 'exclusive',
+  accepts: SEPT_ACCEPTS.TDH_MEM_RANGE_UNBLOCK,
+};
 
 /** TDH.MEM.RANGE.UNBLOCK: translations through a blocked and tracked entry may be made again. */
 export const memRangeUnblock: Leaf = function* (ctx) {

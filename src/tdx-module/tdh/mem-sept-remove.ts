@@ -8,7 +8,13 @@ import { ensureTracked } from '../sept/tracking.ts';
 import { writeEntry } from '../sept/walk.ts';
 import { ensure } from '../status.ts';
 
-const PLAN: SeptPlan = { lowest: 1, highest: 'root', tdr: 'shared', tree: 'exclusive', accepts: SEPT_ACCEPTS.TDH_MEM_SEPT_REMOVE };
+const PLAN: SeptPlan = {
+  lowest: 1,
+  highest: 'root',
+  tdr: 'shared',
+  tree: 'exclusive',
+  accepts: SEPT_ACCEPTS.TDH_MEM_SEPT_REMOVE,
+};
 
 /** TDH.MEM.SEPT.REMOVE: takes an empty S-EPT page back. */
 export const memSeptRemove: Leaf = function* (ctx) {

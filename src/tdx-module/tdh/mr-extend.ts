@@ -1,8 +1,8 @@
-import { SEPT_ACCEPTS, inStates, septState } from '../../spec/sept.ts';
+import { inStates, SEPT_ACCEPTS, septState } from '../../spec/sept.ts';
 import { OPERAND, TDX_EPT_ENTRY_NOT_PRESENT, TDX_SUCCESS } from '../../spec/status.ts';
 import type { Leaf } from '../context.ts';
-import { EXTEND_CHUNK, extendBlock } from '../measurement/mrtd-blocks.ts';
 import { extendMrtd } from '../measurement/mrtd.ts';
+import { EXTEND_CHUNK, extendBlock } from '../measurement/mrtd-blocks.ts';
 import { failWithEntry, isPrivateGpa } from '../sept/access.ts';
 import { hpaWithin, walkDown } from '../sept/debug.ts';
 import { isLeaf } from '../sept/entry.ts';

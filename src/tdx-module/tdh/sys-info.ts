@@ -24,7 +24,6 @@ const SYS_RD_SUPPORTED = 1;
 const ANY_SUBLEAF = 0xffff_ffff;
 
 /** TDH.SYS.INFO: TDSYSINFO_STRUCT and the CMR list into host memory. */
-// biome-ignore lint/correctness/useYield: a leaf is a generator
 export function* sysInfo(ctx: LeafContext): Software<bigint> {
   ensureLpInit(ctx);
   const info = sharedAddress(ctx, 'RCX', ctx.rcx, LIMIT.TDSYSINFO_ALIGNMENT);

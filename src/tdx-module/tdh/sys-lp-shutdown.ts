@@ -2,7 +2,6 @@ import type { Software } from '../../platform/index.ts';
 import { TDX_SUCCESS } from '../../spec/status.ts';
 
 /** TDH.SYS.LP.SHUTDOWN: kept for compatibility; does nothing, in every state. */
-// biome-ignore lint/correctness/useYield: a leaf is a generator
 export function* sysLpShutdown(): Software<bigint> {
   return TDX_SUCCESS;
 }

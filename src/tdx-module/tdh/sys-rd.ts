@@ -6,7 +6,6 @@ import { hasSysField, sysFieldValue } from '../sys/fields.ts';
 import { ensureLpInit } from '../sys/lp-state.ts';
 
 /** TDH.SYS.RD: one field of the module's own metadata. */
-// biome-ignore lint/correctness/useYield: a leaf is a generator
 export function* sysRd(ctx: LeafContext): Software<bigint> {
   const { module, rdx: id } = ctx;
   const hasField: HasField = (field) => hasSysField(module, field.name);

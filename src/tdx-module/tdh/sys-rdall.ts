@@ -13,7 +13,6 @@ const SEQUENCE_BYTES = 16;
  * TDH.SYS.RDALL: fields from R8 on, as many as fit one page. Assumed list format: a header (bytes used u16, sequences u16),
  * then field id and value, 8 bytes each.
  */
-// biome-ignore lint/correctness/useYield: a leaf is a generator
 export function* sysRdall(ctx: LeafContext): Software<bigint> {
   const { module, lp } = ctx;
   const hasField: HasField = (field) => hasSysField(module, field.name);

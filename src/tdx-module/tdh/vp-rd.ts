@@ -1,6 +1,6 @@
 import { TDX_METADATA_FIRST_FIELD_ID_IN_CONTEXT, TDX_SUCCESS } from '../../spec/status.ts';
 import type { Leaf } from '../context.ts';
-import { ensureReadable, firstFieldId, nextFieldId, NO_FIELD } from '../metadata/field-id.ts';
+import { ensureReadable, firstFieldId, NO_FIELD, nextFieldId } from '../metadata/field-id.ts';
 import { findVpField, readVpField } from '../metadata/vp-fields.ts';
 import { openVpMetadata } from '../metadata/vp-open.ts';
 

@@ -13,6 +13,8 @@ export const vpWr: Leaf = function* (ctx) {
   const element = findVpField(id);
   ensurePostedInterruptsReady(tdvps, element.field, data & requestMask);
   const { dbgWrite, prodWrite } = element.field.masks;
-  ctx.r8 = writeElement(tdvps, element, isDebug ? dbgWrite : prodWrite, requestMask, data, (field, value) => isLegalVpValue(ctx.module, field, value));
+  ctx.r8 = writeElement(tdvps, element, isDebug ? dbgWrite : prodWrite, requestMask, data, (field, value) =>
+    isLegalVpValue(ctx.module, field, value),
+  );
   return TDX_SUCCESS;
 };
