@@ -200,8 +200,9 @@ function descend(at: usize, slot: u32, pkg: u32, gpa: u64, write: bool, start: u
     const raw = load<u64>(cachedBytes(view, index) + (<usize>pa & 63));
     // SDM, EPT misconfigurations: write without read is one; anything else without read is not present for us.
     if ((raw & READ) == 0) return finish((raw & WRITE) != 0 ? WALK_MISCONFIGURATION : WALK_VIOLATION, level, raw, 0);
-    const leaf = (raw & LEAF) != 0;
-    if ((raw & ADDRESS) >> addressBits != 0 || (leaf ? level > LAST_LEAF_LEVEL : level == 0)) {
+    // Bit 7 is ignored at 4 KiB: an ordinary EPT leaves it clear.
+    const leaf = level == 0 || (raw & LEAF) != 0;
+    if ((raw & ADDRESS) >> addressBits != 0 || (leaf && level > LAST_LEAF_LEVEL)) {
       return finish(WALK_MISCONFIGURATION, level, raw, 0);
     }
     if ((raw & WRITE) == 0) writable = false;
