@@ -99,7 +99,6 @@ export class TdGuest {
   }
 }
 
-// biome-ignore lint/correctness/useYield: an oops ends the software at once, but a handler is a generator
 function* oops(vector: string, frame: InterruptFrame): GuestSoftware {
   throw new GuestPanic(`${vector} at RIP 0x${frame.rip.toString(16)}`);
 }

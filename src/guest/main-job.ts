@@ -25,6 +25,8 @@ export interface MainJob {
   readonly knobs: GuestKnobs;
   readonly observer: GuestObserver;
   readonly devices: GuestDevices;
+  /** 64 bytes that the guest keeps in private memory; nobody else may ever see them. */
+  readonly secrets: Uint8Array;
   /** 64 bytes of report data. */
   readonly reportData: Uint8Array;
   /** 48 bytes to extend RTMR 2 with. */
@@ -34,7 +36,6 @@ export interface MainJob {
 const MiB2 = 0x20_0000n;
 const PAGE = 0x1000n;
 const HYPERVISOR_LEAF = 0x4000_0000n;
-const PATTERN = 0x5ea111e5ea111e00n;
 
 /** The guest of the main job: every vCPU starts as Linux does; the first one does the work, the others halt. */
 export function mainJobGuest(job: MainJob): (cpu: GuestCpu) => GuestSoftware {
@@ -77,10 +78,10 @@ function* work(guest: TdGuest, job: MainJob, cpu: GuestCpu, _info: VpInfo, hob: 
   yield* attest(job, cpu, base + 4n * PAGE);
 }
 
-/** The first 2 MiB-aligned 2 MiB of unaccepted memory. */
+/** The first 2 MiB-aligned 2 MiB of unaccepted memory above the first: legacy memory is firmware's. */
 function workArea(memory: readonly MemoryResource[]): bigint {
   for (const { start, length, unaccepted } of memory) {
-    const base = ((start + MiB2 - 1n) / MiB2) * MiB2;
+    const base = start < MiB2 ? MiB2 : ((start + MiB2 - 1n) / MiB2) * MiB2;
     if (unaccepted && base + MiB2 <= start + length) return base;
   }
   throw new GuestPanic('no unaccepted memory in the TD HOB');
@@ -101,20 +102,18 @@ function* accept(job: MainJob, cpu: GuestCpu, base: bigint): GuestSoftware {
 
 function* usePrivateMemory(job: MainJob, cpu: GuestCpu, page: bigint): GuestSoftware {
   const fresh = yield* cpu.loadBytes(page, 64);
-  const data = new Uint8Array(new BigUint64Array(8).fill(PATTERN).buffer);
-  yield* cpu.storeBytes(page, data);
+  yield* cpu.storeBytes(page, job.secrets);
   const back = yield* cpu.loadBytes(page, 64);
   job.observer.milestone('private-memory', {
     page,
     fresh: fresh.every((byte) => byte === 0) ? 'zeros' : 'not zeros',
-    readBack: same(back, data),
+    readBack: same(back, job.secrets),
   });
 }
 
 /** A private page becomes shared, carries a message to the host, and comes back as zeros. */
 function* convert(guest: TdGuest, job: MainJob, cpu: GuestCpu, page: bigint): GuestSoftware {
-  const secret = new Uint8Array(64).fill(0xa5);
-  yield* cpu.storeBytes(page, secret);
+  yield* cpu.storeBytes(page, job.secrets);
   const toShared = yield* setMemoryShared(guest, cpu, page, PAGE);
   if (toShared !== 0) throw new GuestPanic('set_memory_decrypted failed');
   const message = new TextEncoder().encode('hello from the TD');

@@ -10,12 +10,24 @@ import { GuestPanic } from './observer.ts';
 import { mustTdcall, tdcall } from './tdcall.ts';
 import { tdvmcall } from './tdvmcall.ts';
 
+const CR0_PG = 1n << 31n;
+const CR4_PAE = 1n << 5n;
+/** Where the kernel's page tables would lie; the model keeps them as ranges (page-table.ts). */
+const PAGE_TABLE = 0x1000n;
 const TDX_CPUID_LEAF = 0x21n;
 const TDX_IDENT = 'IntelTDX    ';
 const SEPT_VE_ERROR = 'TD misconfiguration: SEPT #VE has to be disabled';
 
+/** From the 32-bit reset state to 64-bit mode, as firmware and boot loader do: TDCALL is #GP outside it. */
+export function enterLongMode(cpu: GuestCpu): void {
+  cpu.writeCr('cr4', cpu.state.cr4 | CR4_PAE);
+  cpu.writeCr('cr3', PAGE_TABLE);
+  cpu.writeCr('cr0', cpu.state.cr0 | CR0_PG);
+}
+
 /** tdx_early_init(): detection, TDG.VP.INFO, the SEPT-#VE policy (guest-and-ghci.md §1). Null: this is not a TD. */
 export function* startGuest(guest: TdGuest, cpu: GuestCpu): GuestSoftware<VpInfo | null> {
+  enterLongMode(cpu);
   guest.setUpIdt(cpu);
   if ((yield* identity(cpu)) !== TDX_IDENT) return null;
   const info = yield* vpInfo(cpu);

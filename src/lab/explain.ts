@@ -51,13 +51,7 @@ export function explain(probe: Probe, { fault, event }: Failure): CausalStep[] {
     ...teller.writes(overwrite),
     ...teller.tampering(),
     ...teller.poisoning(event),
-    teller.step(
-      'machine-check',
-      event,
-      fault.keyId,
-      fault.storedTdBit,
-      (who) => `${who} consumed the poison through KeyID ${fault.keyId}: #MC`,
-    ),
+    teller.machineCheck(event),
     ...teller.consequence(event),
   ];
 }
@@ -81,6 +75,7 @@ class Teller {
   readonly #probe: Probe;
   readonly #fault: FaultRecord;
   readonly #line: string;
+  readonly #told = new Set<number>();
 
   constructor(probe: Probe, fault: FaultRecord) {
     this.#probe = probe;
@@ -140,40 +135,49 @@ class Teller {
     ];
   }
 
+  /** Software that no event is open for is known by the exception it got. */
+  machineCheck(event: number): CausalStep {
+    const { keyId, storedTdBit } = this.#fault;
+    const handler = this.#handler(event);
+    const consumed = `consumed the poison through KeyID ${keyId}: #MC`;
+    if (event > 0 || handler === undefined)
+      return this.step('machine-check', event, keyId, storedTdBit, (who) => `${who} ${consumed}`);
+    return this.step('machine-check', handler.id, keyId, storedTdBit, () => `LP ${handler.lp} ${consumed}`);
+  }
+
   consequence(event: number): CausalStep[] {
     const { keyId, storedTdBit } = this.#fault;
     const record = this.#probe.events.get(event);
+    const handler = this.#handler(event);
+    const lp = record?.lp ?? handler?.lp ?? -1;
     const shutdown = this.#probe.seamShutdown();
-    const tell = (at: number, text: string): CausalStep[] => [this.step('consequence', at, keyId, storedTdBit, () => text)];
-    if (shutdown?.event === event) {
-      const inside = this.#after(event, ({ kind, parent }) => kind === 'exception' && parent === event);
-      return tell(
-        inside ?? event,
-        `LP ${shutdown.lp} was in SEAM root: unbreakable shutdown; it never returns, and SEAMCALL fails on every LP`,
-      );
-    }
-    if (record?.kind === 'td-run')
-      return tell(event, 'a TD was running: the TD exits with the machine check and is marked fatal');
-    if (record && this.#probe.stoppedBy(record.lp) === 'panic') {
-      const handler = this.#after(
-        event,
-        ({ kind, lp, args }) => kind === 'exception' && lp === record.lp && lineOf(args.pa) === this.#fault.pa,
-      );
-      return tell(handler ?? event, `LP ${record.lp} ran the kernel: panic`);
-    }
-    return [];
+    const tell = (text: string): CausalStep[] => [this.step('consequence', handler?.id ?? event, keyId, storedTdBit, () => text)];
+    if (shutdown?.event === event)
+      return tell(`LP ${lp} was in SEAM root: unbreakable shutdown; it never returns, and SEAMCALL fails on every LP`);
+    if (record?.kind === 'td-run') return tell('a TD was running: the TD exits with the machine check and is marked fatal');
+    return this.#probe.stoppedBy(lp) === 'panic' ? tell(`LP ${lp} ran the kernel: panic`) : [];
   }
 
-  #after(event: number, matches: (candidate: MachineEvent) => boolean): number | undefined {
-    return this.#probe.events.events.slice(event).find(matches)?.id;
+  /** The exception that followed. */
+  #handler(event: number): MachineEvent | undefined {
+    const lp = this.#probe.events.get(event)?.lp;
+    return this.#probe.events.events
+      .slice(event)
+      .find(
+        (next) => next.kind === 'exception' && lineOf(next.args.pa) === this.#fault.pa && (lp === undefined || next.lp === lp),
+      );
   }
 
+  /** An event is placed where it is mentioned first. */
   #who(record: MachineEvent | undefined): string {
     if (!record) return 'nobody since power-on';
+    const name = record.kind === 'attack' ? 'an attacker' : record.name;
+    const label = `${name} [event ${record.id}]`;
+    if (this.#told.has(record.id)) return label;
+    this.#told.add(record.id);
     const [, ...outer] = this.#probe.events.ancestry(record.id);
-    const where = outer.map(({ name }) => name).join(', in ');
-    const place = record.lp < 0 ? '' : ` on LP ${record.lp}`;
-    return `${record.kind === 'attack' ? 'an attacker' : record.name}${place} [event ${record.id}${where && `, in ${where}`}]`;
+    const where = [...(record.lp < 0 ? [] : [`on LP ${record.lp}`]), ...outer.map((event) => `in ${event.name}`)];
+    return where.length > 0 ? `${label} ${where.join(', ')},` : label;
   }
 }
 

@@ -30,7 +30,8 @@ export function parseKnob(name: string, text: string): KnobValue {
   const knob = allKnobs[name];
   if (!knob) throw new KnobError('UNKNOWN_KNOB', `unknown knob '${name}'`, name, Object.keys(allKnobs));
   const value = matchValue(knob, text);
-  if (value === undefined) throw new KnobError('BAD_VALUE', `knob ${name} does not take '${text}'; valid: ${validText(knob)}`, text, validNames(knob));
+  if (value === undefined)
+    throw new KnobError('BAD_VALUE', `knob ${name} does not take '${text}'; valid: ${validText(knob)}`, text, validNames(knob));
   return value;
 }
 
@@ -45,7 +46,10 @@ export const fullVector = (vector: KnobVector): KnobVector =>
   Object.fromEntries(Object.entries(allKnobs).map(([name, knob]) => [name, vector[name] ?? knob.default]));
 
 /** The knobs in which `vector` differs from `reference`, with the reference's values. */
-export function deviations(vector: KnobVector, reference: KnobVector = {}): Record<string, { readonly value: KnobValue; readonly reference: KnobValue }> {
+export function deviations(
+  vector: KnobVector,
+  reference: KnobVector = {},
+): Record<string, { readonly value: KnobValue; readonly reference: KnobValue }> {
   const full = fullVector(vector);
   return Object.fromEntries(
     Object.entries(fullVector(reference))
@@ -62,4 +66,5 @@ const matchValue = (knob: Knob, text: string): KnobValue | undefined => {
 
 const isList = (values: Knob['values']): values is readonly KnobValue[] => Array.isArray(values);
 const validNames = (knob: Knob): string[] => (isList(knob.values) ? knob.values.map(String) : []);
-export const validText = (knob: Knob): string => (isList(knob.values) ? knob.values.join(', ') : `${knob.values.min} to ${knob.values.max}`);
+export const validText = (knob: Knob): string =>
+  isList(knob.values) ? knob.values.join(', ') : `${knob.values.min} to ${knob.values.max}`;

@@ -20,16 +20,29 @@ const before618: KnobVector = {
   'kexec.policy': 'exclusive',
 };
 
-const profile = (name: string, about: string, knobs: KnobVector = {}, lacks: readonly Phase[] = []): Profile => ({ name, about, knobs, lacks });
+const profile = (name: string, about: string, knobs: KnobVector = {}, lacks: readonly Phase[] = []): Profile => ({
+  name,
+  about,
+  knobs,
+  lacks,
+});
 
 export const REFERENCE_PROFILE = '7.1';
 
 export const PROFILES: readonly Profile[] = [
   profile('7.1', 'Linux 7.1: TDX initialised at boot, VMXON owned by arch code. The reference.'),
-  profile('6.18', 'Linux 6.18: kexec allowed without the erratum; KVM starts TDX.', { 'kernel.tdxInit': 'on-demand', 'kernel.vmxonOwner': 'kvm' }),
+  profile('6.18', 'Linux 6.18: kexec allowed without the erratum; KVM starts TDX.', {
+    'kernel.tdxInit': 'on-demand',
+    'kernel.vmxonOwner': 'kvm',
+  }),
   profile('6.16', 'Linux 6.16: first mainline KVM TDX; no kexec.', before618, ['kexec']),
   profile('6.8', 'Linux 6.8: module initialisation only; no KVM TDX, no kexec.', before618, ['kvm', 'kexec']),
-  profile('host-v12', 'Host series v12 (2023): PAMTs are reset before kexec on erratum parts; no KVM TDX.', { ...before618, 'kexec.policy': 'v12', 'kexec.reset': 'pamt' }, ['kvm']),
+  profile(
+    'host-v12',
+    'Host series v12 (2023): PAMTs are reset before kexec on erratum parts; no KVM TDX.',
+    { ...before618, 'kexec.policy': 'v12', 'kexec.reset': 'pamt' },
+    ['kvm'],
+  ),
   profile(
     'host-v7',
     'Host series v7 (November 2022): flush by the caller, no entropy retry, -EFAULT, PAMTs freed without reset.',
@@ -47,10 +60,18 @@ export const PROFILES: readonly Profile[] = [
   profile(
     'host-v5',
     'Host series v5 (2022): SEAMCALL exceptions are not handled, no entropy retry.',
-    { ...before618, 'kernel.seamcallExceptions': 'oops', 'kernel.entropyRetry': 0, 'kernel.pamtReset': 'never', 'hotplug.keyOn': 'bios' },
+    {
+      ...before618,
+      'kernel.seamcallExceptions': 'oops',
+      'kernel.entropyRetry': 0,
+      'kernel.pamtReset': 'never',
+      'hotplug.keyOn': 'bios',
+    },
     ['kvm', 'kexec'],
   ),
-  profile('guest-v5', 'Guest series v5 (March 2022): an undecodable MMIO instruction is a BUG.', { 'guest.mmioDecodeFail': 'bug' }),
+  profile('guest-v5', 'Guest series v5 (March 2022): an undecodable MMIO instruction is a BUG.', {
+    'guest.mmioDecodeFail': 'bug',
+  }),
 ];
 
 export const findProfile = (name: string): Profile | undefined => PROFILES.find((candidate) => candidate.name === name);

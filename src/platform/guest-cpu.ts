@@ -54,6 +54,8 @@ export interface GuestCpu {
   /** The interrupt descriptor table. */
   readonly idt: Map<number, GuestHandler>;
   cpl: number;
+  /** MOV to CR0, CR3 or CR4 of bits that the guest owns. Paging with EFER.LME sets EFER.LMA: 64-bit mode (SDM 10.8.5). */
+  writeCr(register: 'cr0' | 'cr3' | 'cr4', value: bigint): void;
   tdcall(): GuestSoftware;
   /** CPUID with EAX and ECX as they are. */
   cpuid(): GuestSoftware;

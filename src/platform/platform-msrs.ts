@@ -1,6 +1,6 @@
 import { MSR } from '../spec/msr.ts';
-import type { Platform } from './platform.ts';
 import { KEYID_BITS } from './address.ts';
+import type { Platform } from './platform.ts';
 
 const bit = (n: number): bigint => 1n << BigInt(n);
 const bits = (...positions: number[]): bigint => positions.reduce((value, n) => value | bit(n), 0n);

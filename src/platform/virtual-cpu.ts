@@ -27,6 +27,9 @@ export interface TdVmcs {
   readonly inject: InjectedEvent | null;
 }
 
+const CR0_PG = 1n << 31n;
+const EFER_LME = 1n << 8n;
+const EFER_LMA = 1n << 10n;
 const VE_VALID = 0xffff_ffff;
 const SUPPRESS_VE = 1n << 63n;
 export const PRIVATE_SLOT = 0;
@@ -93,6 +96,13 @@ export class VirtualCpu implements GuestCpu {
   *#exiting(reason: number, length: number, fields: Partial<VmExit> = {}): GuestSoftware {
     this.lp.spend(COST.guestStep);
     while (!(yield* this.#leave(vmExit(reason, { instructionLength: length, ...fields }))));
+  }
+
+  writeCr(register: 'cr0' | 'cr3' | 'cr4', value: bigint): void {
+    this.state[register] = value;
+    const paging = (this.state.cr0 & CR0_PG) !== 0n;
+    if (paging && (this.state.efer & EFER_LME) !== 0n) this.state.efer |= EFER_LMA;
+    if (!paging) this.state.efer &= ~EFER_LMA;
   }
 
   tdcall(): GuestSoftware {

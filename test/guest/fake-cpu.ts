@@ -20,6 +20,9 @@ export class FakeGuestCpu implements GuestCpu {
     this.#answer = answer;
   }
 
+  writeCr(register: 'cr0' | 'cr3' | 'cr4', value: bigint): void {
+    this.state[register] = value;
+  }
   *tdcall(): GuestSoftware {
     this.calls.push(this.gpr.slice());
     this.#answer(this);
