@@ -1,9 +1,23 @@
 import { powerOn } from '../../src/firmware/index.ts';
 import { type Kvm, loadKvm } from '../../src/kvm/index.ts';
 import { Kernel, kthread_run, Process, type Thread } from '../../src/linux/index.ts';
+import type { GuestCpu, GuestSoftware } from '../../src/platform/guest-cpu.ts';
 import { Platform, type Software, smallMap, type Task } from '../../src/platform/index.ts';
 import type { KnobValue } from '../../src/spec/knob.ts';
 import { TdxModule } from '../../src/tdx-module/index.ts';
+
+const CR0_PG = 1n << 31n;
+const CR4_PAE = 1n << 5n;
+const EFER_LMA = 1n << 10n;
+
+/** Guest software behind a firmware's switch to 64-bit mode, without which TDCALL is #GP. */
+export const inLongMode = (guest: (cpu: GuestCpu) => GuestSoftware) =>
+  function* (cpu: GuestCpu): GuestSoftware {
+    cpu.state.cr0 |= CR0_PG;
+    cpu.state.cr4 |= CR4_PAE;
+    cpu.state.efer |= EFER_LMA;
+    yield* guest(cpu);
+  };
 
 /** The host side on the small map: powered on, Linux booted, KVM loaded. Everything in it is real. */
 export class House {
