@@ -1,5 +1,14 @@
 import {
-  contains, GPR, type GuestSoftware, type LogicalProcessor, Platform, type Range, smallMap, type SysInfoTable, type Task, type VirtualCpu,
+  contains,
+  GPR,
+  type GuestSoftware,
+  type LogicalProcessor,
+  Platform,
+  type Range,
+  type SysInfoTable,
+  smallMap,
+  type Task,
+  type VirtualCpu,
 } from '../../src/platform/index.ts';
 import type { Field } from '../../src/spec/field.ts';
 import type { KnobValue } from '../../src/spec/knob.ts';
@@ -37,7 +46,22 @@ export interface CallResult extends Record<Register, bigint> {
 }
 
 const index = (register: string): number => GPR[register.toUpperCase() as keyof typeof GPR];
-const REGISTERS: readonly Register[] = ['rcx', 'rdx', 'rbx', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+const REGISTERS: readonly Register[] = [
+  'rcx',
+  'rdx',
+  'rbx',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+];
 
 const load = (gpr: BigUint64Array, rax: bigint, registers: Registers): void => {
   for (const register of REGISTERS) gpr[index(register)] = BigInt(registers[register] ?? 0);
@@ -186,7 +210,11 @@ export class ModuleHost {
     TDMR_INFO.BASE.setNumber(info, TDMR.base);
     TDMR_INFO.LENGTH.setNumber(info, TDMR.size);
     let pamt = PAMT;
-    for (const [level, size] of [['4K', 4 * MIB], ['2M', 2 * PAGE], ['1G', PAGE]] as const) {
+    for (const [level, size] of [
+      ['4K', 4 * MIB],
+      ['2M', 2 * PAGE],
+      ['1G', PAGE],
+    ] as const) {
       TDMR_INFO[`PAMT_${level}_BASE`].setNumber(info, pamt);
       TDMR_INFO[`PAMT_${level}_SIZE`].setNumber(info, size);
       pamt += size;
@@ -314,7 +342,7 @@ export class TestTd {
   }
 
   /** TDH.MEM.PAGE.ADD of these bytes. */
-  add(gpa: number, bytes = new Uint8Array(PAGE)): number {
+  add(gpa: number, bytes: Uint8Array = new Uint8Array(PAGE)): number {
     const target = this.host.page();
     this.host.ok('MEM_PAGE_ADD', { rcx: gpa, rdx: this.tdr, r8: target, r9: this.host.buffer(bytes) });
     this.pages.set(gpa, target);
@@ -358,7 +386,12 @@ export function tdParams(options: TdOptions = {}): Uint8Array {
 }
 
 /** A TD with one VCPU that runs `program`, finalised. */
-export function readyTd(host: ModuleHost, program: Program, options: TdOptions = {}, setUp: (td: TestTd) => void = () => {}): TestTd {
+export function readyTd(
+  host: ModuleHost,
+  program: Program,
+  options: TdOptions = {},
+  setUp: (td: TestTd) => void = () => {},
+): TestTd {
   const td = new TestTd(host, options);
   setUp(td);
   td.vcpu(program);

@@ -23,7 +23,7 @@ export function tdInfoStruct(info: TdInfo): Uint8Array {
   TDINFO_STRUCT.MRCONFIGID.set(out, info.mrConfigId);
   TDINFO_STRUCT.MROWNER.set(out, info.mrOwner);
   TDINFO_STRUCT.MROWNERCONFIG.set(out, info.mrOwnerConfig);
-  info.rtmr.forEach((value, i) => TDINFO_STRUCT.RTMR.set(out, i, value));
+  for (const [i, value] of info.rtmr.entries()) TDINFO_STRUCT.RTMR.set(out, i, value);
   TDINFO_STRUCT.SERVTD_HASH.set(out, info.servTdHash);
   return out;
 }

@@ -1,9 +1,10 @@
-import { ATTRIBUTES, TDCS, TDVPS } from '../../spec/layouts.ts';
+import { TDVPS } from '../../spec/layouts.ts';
 import { VCPU_STATE } from '../../spec/states.ts';
 import { TDX_VCPU_STATE_INCORRECT } from '../../spec/status.ts';
 import type { LeafContext } from '../context.ts';
 import { ensure } from '../status.ts';
 import { lockVcpu, openTd } from '../td/checks.ts';
+import { isDebugTd } from '../td/metadata.ts';
 import type { Tdvps } from '../td/tdvps.ts';
 import { associate, ensurePages } from '../td/vcpu.ts';
 
@@ -18,5 +19,5 @@ export function openVpMetadata(ctx: LeafContext, access: 'read' | 'write'): { re
   const allowed = access === 'read' ? READABLE : WRITABLE;
   ensure(allowed.includes(tdvps.get(TDVPS.VCPU_STATE)), TDX_VCPU_STATE_INCORRECT);
   associate(ctx, tdcs, tdvps);
-  return { tdvps, isDebug: (tdcs.get(TDCS.ATTRIBUTES) & ATTRIBUTES.DEBUG) !== 0n };
+  return { tdvps, isDebug: isDebugTd(tdcs) };
 }

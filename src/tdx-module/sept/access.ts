@@ -1,15 +1,14 @@
 import { LIMIT, TDCS, TDCS_PAGE } from '../../spec/layouts.ts';
 import { inStates, septState } from '../../spec/sept.ts';
-import { TDX_EPT_ENTRY_STATE_INCORRECT, TDX_EPT_WALK_FAILED } from '../../spec/status.ts';
-import { OPERAND } from '../../spec/status.ts';
+import { OPERAND, TDX_EPT_ENTRY_STATE_INCORRECT, TDX_EPT_WALK_FAILED } from '../../spec/status.ts';
 import type { LeafContext } from '../context.ts';
 import type { LockMode } from '../lock/sharex.ts';
 import { BUSY, ensure, fail, INVALID } from '../status.ts';
 import { lockTdr, openTd } from '../td/checks.ts';
 import type { Tdcs } from '../td/tdcs.ts';
 import type { Tdr } from '../td/tdr.ts';
-import { SeptEntryLock } from './entry-lock.ts';
 import { entryView, infoWord, levelSize } from './entry.ts';
+import { SeptEntryLock } from './entry-lock.ts';
 import { reread, type SeptPosition, type SeptRoot, walk } from './walk.ts';
 
 const LEVEL_MASK = 0x7n;
@@ -30,7 +29,11 @@ export const septRoot = (tdcs: Tdcs): SeptRoot => ({
 export const isPrivateGpa = (tdcs: Tdcs, gpa: number): boolean => gpa < 2 ** sharedBit(tdcs.get(TDCS.GPAW));
 
 /** A GPA-and-level operand: reserved bits, level range, alignment; else null. */
-export const gpaAndLevel = (value: bigint, lowest: number, highest: number): { readonly gpa: number; readonly level: number } | null => {
+export const gpaAndLevel = (
+  value: bigint,
+  lowest: number,
+  highest: number,
+): { readonly gpa: number; readonly level: number } | null => {
   const level = Number(value & LEVEL_MASK);
   const gpa = Number(value & ~LEVEL_MASK);
   return (value & RESERVED) === 0n && level >= lowest && level <= highest && gpa % levelSize(level) === 0 ? { gpa, level } : null;

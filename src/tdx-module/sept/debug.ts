@@ -1,10 +1,10 @@
-import { ATTRIBUTES, TDCS } from '../../spec/layouts.ts';
 import { inStates, SEPT_FLAG, septState } from '../../spec/sept.ts';
 import { OPERAND, TDX_EPT_ENTRY_NOT_PRESENT, TDX_EPT_ENTRY_STATE_INCORRECT, TDX_TD_NON_DEBUG } from '../../spec/status.ts';
 import type { LeafContext } from '../context.ts';
 import type { KeyedAddress } from '../operands.ts';
 import { ensure, INVALID } from '../status.ts';
 import { lockTdr, openTd } from '../td/checks.ts';
+import { isDebugTd } from '../td/metadata.ts';
 import type { Tdcs } from '../td/tdcs.ts';
 import { failWithEntry, isPrivateGpa, lockEntry, lockTree, septRoot } from './access.ts';
 import { hpaOf, isLeaf, levelSize } from './entry.ts';
@@ -26,7 +26,7 @@ export function openDebugWord(ctx: LeafContext, accepts: number): KeyedAddress {
   ctx.rdx = 0n;
   const tdr = lockTdr(ctx, 'RDX', tdrOperand, 'shared');
   const tdcs = openTd(ctx, tdr, 'shared');
-  ensure((tdcs.get(TDCS.ATTRIBUTES) & ATTRIBUTES.DEBUG) !== 0n, TDX_TD_NON_DEBUG);
+  ensure(isDebugTd(tdcs), TDX_TD_NON_DEBUG);
   ensure(operand % WORD === 0n, INVALID.RCX);
   lockTree(ctx, tdcs, 'shared');
   const gpa = Number(operand);

@@ -1,4 +1,13 @@
-import { SEPT, SEPT_FLAG, SEPT_STATE, SEPT_STATE_CODE, SEPT_STATE_NUMBER, inStates, septState, withSeptState } from '../../spec/sept.ts';
+import {
+  inStates,
+  SEPT,
+  SEPT_FLAG,
+  SEPT_STATE,
+  SEPT_STATE_CODE,
+  SEPT_STATE_NUMBER,
+  septState,
+  withSeptState,
+} from '../../spec/sept.ts';
 
 /** Write-back, what every private leaf has. */
 const WRITE_BACK = 6n;

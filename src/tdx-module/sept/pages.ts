@@ -29,7 +29,8 @@ export const mappedPage = (ctx: LeafContext, { at }: SeptAccess): PamtEntry => {
 };
 
 /** Makes a page an S-EPT page: every entry FREE. MOVDIR64B, because the page was somebody else's under another KeyID. */
-export const clearSeptPage = (ctx: LeafContext, pa: number, keyId: number): void => ctx.lp.movdir64bFill(pa, PAGE_4K, keyId, SEPT.FREE);
+export const clearSeptPage = (ctx: LeafContext, pa: number, keyId: number): void =>
+  ctx.lp.movdir64bFill(pa, PAGE_4K, keyId, SEPT.FREE);
 
 /** All 512 entries of an S-EPT page. */
 export const readSeptPage = (ctx: LeafContext, pa: number, keyId: number): BigUint64Array =>

@@ -36,7 +36,10 @@ export function walk(lp: LogicalProcessor, root: SeptRoot, gpa: number, level: n
 }
 
 /** Reads a position's entry again, without lock bits: after its lock was taken. */
-export const reread = (lp: LogicalProcessor, at: SeptPosition): SeptPosition => ({ ...at, entry: lp.load64(at.pa, at.keyId) & ~LOCK_BITS });
+export const reread = (lp: LogicalProcessor, at: SeptPosition): SeptPosition => ({
+  ...at,
+  entry: lp.load64(at.pa, at.keyId) & ~LOCK_BITS,
+});
 
 /** Writes a new value into a position that this leaf has locked; its lock bits stay as they are. */
 export const writeEntry = (lp: LogicalProcessor, at: SeptPosition, entry: bigint): void =>

@@ -13,7 +13,15 @@ const LMSW_SOURCE_SHIFT = 16n;
 const MOV_TO_CR = 0n;
 const LMSW = 3n;
 
-const CR0 = { PE: 1n, NE: 1n << 5n, WP: 1n << 16n, NW: 1n << 29n, CD: 1n << 30n, PG: 1n << 31n, HIGH: 0xffff_ffff_0000_0000n } as const;
+const CR0 = {
+  PE: 1n,
+  NE: 1n << 5n,
+  WP: 1n << 16n,
+  NW: 1n << 29n,
+  CD: 1n << 30n,
+  PG: 1n << 31n,
+  HIGH: 0xffff_ffff_0000_0000n,
+} as const;
 /** Bits that keep their old value on a write (cr-and-instructions.json cr0, order 5). */
 const CR0_IGNORED = 0x1ffa_ffc0n;
 const LMSW_BITS = 0xen;
@@ -30,7 +38,8 @@ export const crAccessExit: ExitHandler = function* (run, exit) {
   return null;
 };
 
-const source = (run: TdRun, { qualification }: VmExit): bigint => readGpr(run, Number((qualification >> REGISTER_SHIFT) & CR_MASK));
+const source = (run: TdRun, { qualification }: VmExit): bigint =>
+  readGpr(run, Number((qualification >> REGISTER_SHIFT) & CR_MASK));
 const missing = (value: bigint, bits: bigint): boolean => (value & bits) !== bits;
 const any = (value: bigint, bits: bigint): boolean => (value & bits) !== 0n;
 

@@ -69,4 +69,3 @@ export const violationExit = (exit: VmExit, fields: Partial<AsyncExit> = {}): As
 export const eptMisconfigurationExit: ExitHandler = function* (_run, exit) {
   return asyncExit(exit, { qualification: 0n, gpa: exit.gpa });
 };
-

@@ -1,5 +1,4 @@
 import { COST, type Software } from '../../platform/index.ts';
-import { EXIT_REASON_NAMES } from '../../spec/exits.ts';
 import { TD_VMCS, TDR } from '../../spec/layouts.ts';
 import { MSR } from '../../spec/msr.ts';
 import { handlerOf, isMachineCheck } from './handlers.ts';
@@ -13,20 +12,13 @@ export function* runTd(run: TdRun): Software<bigint> {
   const { lp, module } = run;
   run.entryRip = run.tdvps.get(TD_VMCS.GUEST_RIP);
   run.entryTsc = lp.rdmsr(MSR.IA32_TSC);
-  const event = lp.beginEvent('td-run', 'TD');
   for (;;) {
     lp.spend(COST.tdTransition);
     const exit = yield* module.platform.vmx.enter(lp, enterGuest(run));
-    if (isMachineCheck(exit) || run.tdr.get(TDR.FATAL) !== 0) {
-      lp.endEvent(event, 'fatal');
-      return leaveInaccessibleTd(run, exit);
-    }
+    if (isMachineCheck(exit) || run.tdr.get(TDR.FATAL) !== 0) return leaveInaccessibleTd(run, exit);
     leaveGuest(run, exit);
     const outcome = yield* handlerOf(exit)(run, exit);
-    if (outcome) {
-      lp.endEvent(event, EXIT_REASON_NAMES.get(exit.reason) ?? String(exit.reason));
-      return leaveTd(run, outcome);
-    }
+    if (outcome) return leaveTd(run, outcome);
     watchProgress(run);
   }
 }

@@ -1,6 +1,6 @@
 import { type U64, u64 } from '../../spec/field.ts';
 import { TD_VMCS, TDVPS } from '../../spec/layouts.ts';
-import { findMetadata, MD_TD, MD_VP, fieldClass } from '../../spec/metadata.ts';
+import { fieldClass, findMetadata, MD_TD, MD_VP } from '../../spec/metadata.ts';
 import { MSR } from '../../spec/msr.ts';
 
 const CLASS_SHIFT = 56n;
@@ -28,7 +28,8 @@ function byMetadata(context: 'TD' | 'VP', sample: bigint, index: number): U64 | 
 
 /** Where TDVPS keeps the VCPU's value of an MSR that the CPU switches at entry and exit; undefined for the platform's own. */
 export const vcpuMsr = (index: number): U64 | undefined => {
-  if (index >= X2APIC_FIRST && index <= X2APIC_LAST) return u64(TDVPS.VAPIC.offset + (index - X2APIC_FIRST) * X2APIC_REGISTER_BYTES);
+  if (index >= X2APIC_FIRST && index <= X2APIC_LAST)
+    return u64(TDVPS.VAPIC.offset + (index - X2APIC_FIRST) * X2APIC_REGISTER_BYTES);
   return IN_VMCS.get(index) ?? byMetadata('VP', MD_VP.IA32_STAR, index);
 };
 

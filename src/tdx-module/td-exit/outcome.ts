@@ -1,7 +1,11 @@
 import type { Software, VmExit } from '../../platform/index.ts';
 import { EXTENDED_EXIT_QUALIFICATION, LAST_TD_EXIT, VCPU_STATE } from '../../spec/states.ts';
 import {
-  TDX_HOST_PRIORITY_BUSY_TIMEOUT, TDX_NON_RECOVERABLE_TD, TDX_NON_RECOVERABLE_TD_CORRUPTED_MD, TDX_NON_RECOVERABLE_VCPU, TDX_SUCCESS,
+  TDX_HOST_PRIORITY_BUSY_TIMEOUT,
+  TDX_NON_RECOVERABLE_TD,
+  TDX_NON_RECOVERABLE_TD_CORRUPTED_MD,
+  TDX_NON_RECOVERABLE_VCPU,
+  TDX_SUCCESS,
 } from '../../spec/status.ts';
 import type { TdRun } from './run.ts';
 

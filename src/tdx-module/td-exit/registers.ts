@@ -21,7 +21,8 @@ const INFO_VALID = 1 << 31;
 const LMA = 1n << 10n;
 
 /** Where a guest's register lies in TDVPS; RSP is in the VMCS. */
-export const gprField = (register: number): U64 => (register === GPR.RSP ? TD_VMCS.GUEST_RSP : u64(TDVPS.RAX.offset + 8 * register));
+export const gprField = (register: number): U64 =>
+  register === GPR.RSP ? TD_VMCS.GUEST_RSP : u64(TDVPS.RAX.offset + 8 * register);
 
 /** Guest registers as handlers see them: in simulated memory, because the LP's own belong to the module now. */
 export const readGpr = (run: TdRun, register: number): bigint => run.tdvps.get(gprField(register));
@@ -57,7 +58,9 @@ export function enterGuest(run: TdRun): TdVmcs {
 }
 
 const injected = (info: number, errorCode: number): InjectedEvent | null =>
-  (info & INFO_VALID) === 0 ? null : { vector: info & INFO_VECTOR, errorCode: (info & INFO_ERROR_CODE_VALID) === 0 ? null : errorCode };
+  (info & INFO_VALID) === 0
+    ? null
+    : { vector: info & INFO_VECTOR, errorCode: (info & INFO_ERROR_CODE_VALID) === 0 ? null : errorCode };
 
 const guestMemory = ({ tdcs, tdvps }: TdRun): Pick<TdVmcs, 'keyId' | 'septRoot' | 'septLevels' | 'sharedEptp' | 'sharedBit'> => {
   const root = septRoot(tdcs);

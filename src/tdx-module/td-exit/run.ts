@@ -1,8 +1,9 @@
 import type { LogicalProcessor, VirtualCpu } from '../../platform/index.ts';
-import { ATTRIBUTES, CONFIG_FLAGS, TDCS } from '../../spec/layouts.ts';
+import { CONFIG_FLAGS, TDCS } from '../../spec/layouts.ts';
 import type { LeafContext } from '../context.ts';
 import type { TdxModule } from '../module.ts';
 import { sharedBit } from '../sept/access.ts';
+import { isDebugTd } from '../td/metadata.ts';
 import type { Tdcs } from '../td/tdcs.ts';
 import type { Tdr } from '../td/tdr.ts';
 import type { Tdvps } from '../td/tdvps.ts';
@@ -41,7 +42,7 @@ export class TdRun {
     return this.module.platform.vmx.vcpu(this.tdvps.page(VMCS_PAGE));
   }
   get isDebug(): boolean {
-    return (this.tdcs.get(TDCS.ATTRIBUTES) & ATTRIBUTES.DEBUG) !== 0n;
+    return isDebugTd(this.tdcs);
   }
   get keepsRbp(): boolean {
     return (this.tdcs.get(TDCS.CONFIG_FLAGS) & CONFIG_FLAGS.NO_RBP_MOD) !== 0n;
@@ -51,4 +52,3 @@ export class TdRun {
     return ((gpa >> BigInt(sharedBit(this.tdcs.get(TDCS.GPAW)))) & 1n) === 1n;
   }
 }
-

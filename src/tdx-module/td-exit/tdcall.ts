@@ -1,9 +1,13 @@
 import { GPR, type Software, type VmExit } from '../../platform/index.ts';
-import { TDG_VERSIONS, tdcallName } from '../../spec/leaves.ts';
 import { TDCS, TDVPS } from '../../spec/layouts.ts';
+import { TDG_VERSIONS } from '../../spec/leaves.ts';
 import { MSR } from '../../spec/msr.ts';
 import {
-  statusCode, statusDetail, statusName, TDX_HOST_PRIORITY_BUSY_TIMEOUT, TDX_OPERAND_BUSY, TDX_OPERAND_BUSY_HOST_PRIORITY,
+  statusCode,
+  statusDetail,
+  TDX_HOST_PRIORITY_BUSY_TIMEOUT,
+  TDX_OPERAND_BUSY,
+  TDX_OPERAND_BUSY_HOST_PRIORITY,
 } from '../../spec/status.ts';
 import { ensure, INVALID, LeafStatus } from '../status.ts';
 import { GuestContext, type GuestLeaf, TdcallStopped } from '../tdg/context.ts';
@@ -27,11 +31,9 @@ export const tdcallExit: ExitHandler = function* (run, exit) {
     return null;
   }
   const rax = readGpr(run, GPR.RAX);
-  const event = run.lp.beginEvent('tdcall', tdcallName(rax));
   const guest = new GuestContext(run, exit, Number((rax >> VERSION_SHIFT) & VERSION_MASK));
   const result = yield* answer(guest, rax);
   guest.locks.releaseAll();
-  run.lp.endEvent(event, typeof result === 'bigint' ? statusName(result) : 'no status');
   if (typeof result === 'bigint') return complete(run, exit, result);
   if (result.advances) advanceRip(run, exit);
   return result.outcome;
@@ -61,7 +63,8 @@ function complete(run: TdRun, exit: VmExit, status: bigint): Outcome {
   const waitsForHost = statusCode(status) === TDX_OPERAND_BUSY_HOST_PRIORITY;
   writeGpr(run, GPR.RAX, waitsForHost ? TDX_OPERAND_BUSY | statusDetail(status) : status);
   advanceRip(run, exit);
-  if (waitsForHost && hasWaitedTooLong(run)) return asyncExit(exit, { status: TDX_HOST_PRIORITY_BUSY_TIMEOUT, reason: 0, qualification: 0n });
+  if (waitsForHost && hasWaitedTooLong(run))
+    return asyncExit(exit, { status: TDX_HOST_PRIORITY_BUSY_TIMEOUT, reason: 0, qualification: 0n });
   if (!waitsForHost && run.tdvps.get(TDVPS.HP_LOCK_BUSY) !== 0) run.tdvps.set(TDVPS.HP_LOCK_BUSY, 0);
   return null;
 }

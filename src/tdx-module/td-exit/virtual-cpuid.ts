@@ -1,5 +1,5 @@
-import { TDCS } from '../../spec/layouts.ts';
 import { cpuidLookup } from '../../spec/cpuid.ts';
+import { TDCS } from '../../spec/layouts.ts';
 import type { Tdcs } from '../td/tdcs.ts';
 
 export type CpuidRegister = 'eax' | 'ebx' | 'ecx' | 'edx';

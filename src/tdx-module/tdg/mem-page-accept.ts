@@ -27,7 +27,10 @@ export const memPageAccept: GuestLeaf = function* (ctx) {
   }
   const at = lockEntry(ctx, found);
   const state = septState(at.entry);
-  ensure(isLeaf(at.entry) || state === SEPT_STATE.FREE || state === SEPT_STATE.REMOVED, TDX_PAGE_SIZE_MISMATCH | BigInt(at.level));
+  ensure(
+    isLeaf(at.entry) || state === SEPT_STATE.FREE || state === SEPT_STATE.REMOVED,
+    TDX_PAGE_SIZE_MISMATCH | BigInt(at.level),
+  );
   ensure(!isAccessible(at), TDX_PAGE_ALREADY_ACCEPTED | BigInt(at.level));
   if (!inStates(SEPT_ACCEPTS.TDG_MEM_PAGE_ACCEPT, state)) throw detailedViolation(ctx, 'ACCEPT', target, at);
   yield 'lock';

@@ -28,4 +28,6 @@ export const memPageAttrRd: GuestLeaf = function* (ctx) {
 
 /** RCX of both attribute leaves: the page's GPA, its level, and whether it is pending. */
 export const pageOutput = (at: SeptPosition, gpa: number): bigint =>
-  BigInt(gpa - (gpa % levelSize(at.level))) | BigInt(at.level) | (inStates(SEPT_FLAG.any_pending, septState(at.entry)) ? PENDING : 0n);
+  BigInt(gpa - (gpa % levelSize(at.level))) |
+  BigInt(at.level) |
+  (inStates(SEPT_FLAG.any_pending, septState(at.entry)) ? PENDING : 0n);

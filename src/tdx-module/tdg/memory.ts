@@ -1,7 +1,7 @@
 import { SHARED_SLOT } from '../../platform/index.ts';
+import { EXIT_REASON } from '../../spec/exits.ts';
 import { TDCS } from '../../spec/layouts.ts';
 import { inStates, SEPT, SEPT_FLAG, septState } from '../../spec/sept.ts';
-import { EXIT_REASON } from '../../spec/exits.ts';
 import { OPERAND, type OperandName, TDX_OPERAND_BUSY_HOST_PRIORITY } from '../../spec/status.ts';
 import type { KeyedAddress } from '../operands.ts';
 import { isPrivateGpa, septRoot, sharedBit } from '../sept/access.ts';
@@ -34,7 +34,9 @@ export function privateOperand(ctx: GuestContext, operand: OperandName, value: b
     return { pa: hpaOf(at) + (gpa % levelSize(at.level)), keyId: tdcs.keyId };
   }
   const qualification = builtQualification(access, at.entry);
-  throw new TdcallStopped(privateViolation(run, { ...exit, reason: EXIT_REASON.EPT_VIOLATION, gpa: value, qualification }, qualification, 0n));
+  throw new TdcallStopped(
+    privateViolation(run, { ...exit, reason: EXIT_REASON.EPT_VIOLATION, gpa: value, qualification }, qualification, 0n),
+  );
 }
 
 /** A memory operand that may be shared too. */
@@ -51,7 +53,8 @@ function sharedOperand({ lp, run, exit }: GuestContext, value: bigint, access: A
     return { pa: core.walkHpa + Number(value & 0xfffn), keyId: 0 };
   }
   const qualification = builtQualification(access, core.walkEntry);
-  if ((core.walkEntry & SEPT.SVE) !== 0n) throw new TdcallStopped(violationExit({ ...exit, reason: EXIT_REASON.EPT_VIOLATION, gpa: value, qualification }));
+  if ((core.walkEntry & SEPT.SVE) !== 0n)
+    throw new TdcallStopped(violationExit({ ...exit, reason: EXIT_REASON.EPT_VIOLATION, gpa: value, qualification }));
   injectEptVe(run, exit, qualification, value, 0n);
   throw new TdcallStopped(null);
 }

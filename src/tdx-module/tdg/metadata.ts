@@ -2,7 +2,15 @@ import { CONFIG_FLAGS, TDCS } from '../../spec/layouts.ts';
 import type { MetadataContext, MetadataField } from '../../spec/metadata.ts';
 import { TDX_METADATA_FIRST_FIELD_ID_IN_CONTEXT, TDX_SUCCESS } from '../../spec/status.ts';
 import { readElement, writeElement } from '../metadata/access.ts';
-import { ensureReadable, findField, firstFieldId, type HasField, type MetadataElement, nextFieldId, NO_FIELD } from '../metadata/field-id.ts';
+import {
+  ensureReadable,
+  findField,
+  firstFieldId,
+  type HasField,
+  type MetadataElement,
+  NO_FIELD,
+  nextFieldId,
+} from '../metadata/field-id.ts';
 import type { MemoryStruct } from '../td/memory-struct.ts';
 import { tdStructOf } from '../td/metadata.ts';
 import type { GuestContext } from './context.ts';
@@ -43,4 +51,5 @@ export function writeField(ctx: GuestContext, context: 'TD' | 'VP', structOf: (f
 const isLegal = ({ tdcs }: GuestContext, field: MetadataField): boolean =>
   field.name !== 'TD_CTLS' || (tdcs.get(TDCS.CONFIG_FLAGS) & CONFIG_FLAGS.FLEXIBLE_PENDING_VE) !== 0n;
 
-export const readTdField = (ctx: GuestContext, element: MetadataElement): bigint => readElement(tdStructOf(ctx.tdcs, element.field), element);
+export const readTdField = (ctx: GuestContext, element: MetadataElement): bigint =>
+  readElement(tdStructOf(ctx.tdcs, element.field), element);

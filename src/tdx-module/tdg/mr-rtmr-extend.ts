@@ -17,7 +17,10 @@ export const mrRtmrExtend: GuestLeaf = function* (ctx) {
   ctx.locks.acquire(tdcs.rtmrLock, 'exclusive', BUSY.RTMR, TDX_OPERAND_BUSY_HOST_PRIORITY | OPERAND.RTMR);
   yield 'lock';
   const register = TDCS.RTMR.item(Number(rdx));
-  const extended = new Sha384().update(tdcs.get(register)).update(lp.loadBytes(data.pa, DIGEST, data.keyId)).digest();
+  const extended = new Sha384()
+    .update(tdcs.get(register))
+    .update(lp.loadBytes(data.pa, DIGEST, data.keyId))
+    .digest();
   tdcs.set(register, extended);
   tdcs.set(TDCS.TEE_INFO_HASH_VALID, 0);
   return TDX_SUCCESS;
