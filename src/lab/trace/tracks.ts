@@ -113,11 +113,11 @@ export class Tracks {
 
 const isGuest = ({ kind, args }: MachineEvent): boolean => (kind === 'td-run' || kind === 'tdcall') && args.vcpu !== undefined;
 
-/** All events in the order in which slices of a track may be drawn: by begin, outer before inner. */
+/** All events in the order in which slices of a track may be drawn: by begin; ids tell who began first at the same time, so outer before inner. */
 export function placeAll(events: readonly MachineEvent[]): { readonly placed: Placed[]; readonly tracks: Tracks } {
   const last = events.reduce((most, { start, end }) => Math.max(most, start, end), 0);
   const endOf = ({ end }: MachineEvent): number => (end < 0 ? last : end);
-  const sorted = [...events].sort((a, b) => a.start - b.start || endOf(b) - endOf(a) || a.id - b.id);
+  const sorted = [...events].sort((a, b) => a.start - b.start || a.id - b.id);
   const tracks = new Tracks();
   return { placed: sorted.map((event) => tracks.place(event, endOf(event))), tracks };
 }
