@@ -60,7 +60,7 @@ function* giveBack({ unwind }: Init): Software {
 }
 
 function* readMetadata({ cpu }: Init): Software<number> {
-  const sysinfo = yield* phase(cpu, 'read metadata', get_tdx_sys_info(cpu));
+  const sysinfo = yield* cpu.lp.phase('metadata: TDH.SYS.RD', get_tdx_sys_info(cpu));
   if (typeof sysinfo === 'number') return sysinfo;
   cpu.kernel.tdx.sysinfo = sysinfo;
   return 0;
@@ -122,59 +122,16 @@ function constructTdmrs(init: Init): number {
 /** With one label for all (host-v7) PAMTs are flushed even if the module has seen none of them. */
 function* configModule(init: Init): Software<number> {
   if (init.cpu.kernel.knobs['kernel.errorLabels'] === 'shared') init.unwind.push(() => resetPamts(init));
-  return yield* phase(init.cpu, 'configure TDMRs and global KeyID', config_tdx_module(init));
+  return yield* init.cpu.lp.phase('TDMRs and global KeyID: TDH.SYS.CONFIG', config_tdx_module(init), errnoName);
 }
 
 function* configGlobalKeyId(init: Init): Software<number> {
   const { tdx, knobs } = init.cpu.kernel;
   if (knobs['kernel.errorLabels'] === 'split') init.unwind.push(() => resetPamts(init));
-  const errno = yield* phase(init.cpu, 'configure the global key', config_global_keyid(init.cpu, tdx.tdmrs));
+  const errno = yield* config_global_keyid(init.cpu, tdx.tdmrs);
   return errno === 0 && knobs['kernel.initSteps'] === 'until-key-config' ? -EINVAL : errno;
 }
 
 function initTdmrs({ cpu }: Init): Software<number> {
-  return phase(cpu, 'initialise TDMRs', init_tdmrs(cpu, cpu.kernel.tdx.tdmrs));
-}
-
-function* phase<T>(cpu: Cpu, name: string, software: Software<T>): Software<T> {
-  const event = cpu.lp.beginEvent('phase', `tdx: ${name}`);
-  const result = yield* software;
-  cpu.lp.endEvent(event);
-  return result;
-}
-
-function* resetPamts({ cpu }: Init): Software {
-  yield* tdmrs_reset_pamt_all(cpu, cpu.kernel.tdx.tdmrs);
-  cpu.kernel.tdx.mayHavePrivateMemory = false;
-}
-
-/** TDH.SYS.CONFIG: the structures and an array of pointers to them go through memory. The array is freed right away. */
-function* config_tdx_module({ cpu, array, stride }: Init): Software<number> {
-  const { pages, tdx } = cpu.kernel;
-  // A power of two from 512 on, aligned to itself: 64 pointers are one such unit, and a page holds it.
-  const pointers = pages.get_zeroed_page(cpu, 'TDMR pointer array');
-  if (pointers === null) return -ENOMEM;
-  for (const [i, tdmr] of tdx.tdmrs.entries()) {
-    writeTdmrInfo(cpu, array + i * stride, tdmr);
-    cpu.lp.store64(pointers + i * 8, BigInt(array + i * stride));
-  }
-  const operands = { rcx: BigInt(pointers), rdx: BigInt(tdx.tdmrs.length), r8: BigInt(tdx.globalKeyId) };
-  const errno = yield* seamcall_prerr(cpu, TDH.SYS_CONFIG, operands);
-  pages.__free_page(pointers);
-  return errno;
-}
-
-/** TDH.SYS.TDMR.INIT until the next address to initialise is the end of the TDMR, one TDMR after the other. */
-function* init_tdmrs(cpu: Cpu, tdmrs: readonly Tdmr[]): Software<number> {
-  for (const tdmr of tdmrs) {
-    let next = tdmr.base;
-    while (next < tdmr.base + tdmr.size) {
-      const args: TdxModuleArgs = { rcx: BigInt(tdmr.base) };
-      const errno = yield* seamcall_prerr_ret(cpu, TDH.SYS_TDMR_INIT, args);
-      if (errno !== 0) return errno;
-      next = Number(args.rdx);
-      yield 'pause';
-    }
-  }
-  return 0;
+  return cpu.lp.phase('PAMTs: TDH.SYS.TDMR.INIT', init_tdmrs(cpu, cpu.kernel.tdx.tdmrs), errnoName);
 }

@@ -20,21 +20,45 @@ export interface TdxModuleArgs {
   rsi?: bigint;
 }
 
-const REGISTERS = [
-  ['rcx', GPR.RCX],
-  ['rdx', GPR.RDX],
-  ['r8', GPR.R8],
-  ['r9', GPR.R9],
-  ['r10', GPR.R10],
-  ['r11', GPR.R11],
-  ['r12', GPR.R12],
-  ['r13', GPR.R13],
-  ['r14', GPR.R14],
-  ['r15', GPR.R15],
-  ['rbx', GPR.RBX],
-  ['rdi', GPR.RDI],
-  ['rsi', GPR.RSI],
-] as const satisfies readonly (readonly [keyof TdxModuleArgs, number])[];
+/** Registers of every SEAMCALL. Property by property: this is on the path of every page. */
+const putOperands = (gpr: BigUint64Array, args: TdxModuleArgs): void => {
+  gpr[GPR.RCX] = args.rcx ?? 0n;
+  gpr[GPR.RDX] = args.rdx ?? 0n;
+  gpr[GPR.R8] = args.r8 ?? 0n;
+  gpr[GPR.R9] = args.r9 ?? 0n;
+  gpr[GPR.R10] = args.r10 ?? 0n;
+  gpr[GPR.R11] = args.r11 ?? 0n;
+};
+
+const takeResults = (gpr: BigUint64Array, args: TdxModuleArgs): void => {
+  args.rcx = gpr[GPR.RCX]!;
+  args.rdx = gpr[GPR.RDX]!;
+  args.r8 = gpr[GPR.R8]!;
+  args.r9 = gpr[GPR.R9]!;
+  args.r10 = gpr[GPR.R10]!;
+  args.r11 = gpr[GPR.R11]!;
+};
+
+/** The registers that only TDH.VP.ENTER moves. */
+const putSaved = (gpr: BigUint64Array, args: TdxModuleArgs): void => {
+  gpr[GPR.RBX] = args.rbx ?? 0n;
+  gpr[GPR.RSI] = args.rsi ?? 0n;
+  gpr[GPR.RDI] = args.rdi ?? 0n;
+  gpr[GPR.R12] = args.r12 ?? 0n;
+  gpr[GPR.R13] = args.r13 ?? 0n;
+  gpr[GPR.R14] = args.r14 ?? 0n;
+  gpr[GPR.R15] = args.r15 ?? 0n;
+};
+
+const takeSaved = (gpr: BigUint64Array, args: TdxModuleArgs): void => {
+  args.rbx = gpr[GPR.RBX]!;
+  args.rsi = gpr[GPR.RSI]!;
+  args.rdi = gpr[GPR.RDI]!;
+  args.r12 = gpr[GPR.R12]!;
+  args.r13 = gpr[GPR.R13]!;
+  args.r14 = gpr[GPR.R14]!;
+  args.r15 = gpr[GPR.R15]!;
+};
 
 /** The exception table entries of SEAMCALL: what a faulting SEAMCALL returns in RAX. */
 const EXCEPTION_TABLE: Readonly<Record<string, bigint>> = { '#GP': TDX_SEAMCALL_GP, '#UD': TDX_SEAMCALL_UD };
@@ -50,7 +74,7 @@ const ERRNO: ReadonlyMap<bigint, number> = new Map([
 export function* __seamcall(cpu: Cpu, leaf: bigint, args: TdxModuleArgs): Software<bigint> {
   const { lp } = cpu;
   lp.gpr[GPR.RAX] = leaf;
-  for (const [name, register] of REGISTERS) lp.gpr[register] = args[name] ?? 0n;
+  putOperands(lp.gpr, args);
   try {
     yield* lp.seamcall();
   } catch (exception) {
@@ -60,8 +84,17 @@ export function* __seamcall(cpu: Cpu, leaf: bigint, args: TdxModuleArgs): Softwa
     if (status === undefined) throw exception;
     return status;
   }
-  for (const [name, register] of REGISTERS) args[name] = lp.gpr[register]!;
+  takeResults(lp.gpr, args);
   return lp.carry ? TDX_SEAMCALL_VMFAILINVALID : lp.gpr[GPR.RAX]!;
+}
+
+/** __seamcall_saved_ret(): moves all general-purpose registers but RAX, RSP and RBP, both ways. */
+export function* __seamcall_saved_ret(cpu: Cpu, leaf: bigint, args: TdxModuleArgs): Software<bigint> {
+  const { gpr } = cpu.lp;
+  putSaved(gpr, args);
+  const status = yield* __seamcall(cpu, leaf, args);
+  takeSaved(gpr, args);
+  return status;
 }
 
 /** A SEAMCALL that marks this CPU's cache first (an NMI may stop the CPU inside), and tries again while there is no entropy. */

@@ -2,7 +2,7 @@ import { KEYID_SHIFT, type Software } from '../../platform/index.ts';
 import { TDH } from '../../spec/leaves.ts';
 import type { Cpu } from '../cpu.ts';
 import { PAGE_SIZE } from '../mm/memblock.ts';
-import { __seamcall, seamcall, type TdxModuleArgs } from './seamcall.ts';
+import { __seamcall_saved_ret, seamcall, type TdxModuleArgs } from './seamcall.ts';
 
 /** struct tdx_td: physical addresses of a TD's control pages. */
 export interface TdxTd {
@@ -110,7 +110,7 @@ export function* tdh_vp_enter(cpu: Cpu, vp: TdxVp, args: TdxModuleArgs): Softwar
   const before = cpu.kernel.knobs['kernel.incoherentFlag'] === 'before';
   args.rcx = tdvpr(vp);
   if (before) cpu.cacheIncoherent = true;
-  const status = yield* __seamcall(cpu, TDH.VP_ENTER, args);
+  const status = yield* __seamcall_saved_ret(cpu, TDH.VP_ENTER, args);
   cpu.cacheIncoherent = true;
   return status;
 }
