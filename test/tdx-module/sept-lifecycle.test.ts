@@ -41,6 +41,32 @@ describe('TLB tracking', () => {
     expect(td.entry(0)).toBe(SEPT.FREE);
   });
 
+  it.each([true, false])(
+    '[S2-77] PAGE.WBINVD (%s) decides whether a stale private line can hit the next user of the page',
+    (flushes) => {
+      const host = new ModuleHost();
+      const td = readyTd(
+        host,
+        function* (guest) {
+          yield* guest.store64(0, 0x5ec_7e7n);
+          yield* guest.tdcall('VP_VMCALL', { rcx: 0 });
+        },
+        {},
+        (built) => built.add(0),
+      );
+      td.enter();
+      const page = td.pages.get(0)!;
+      td.leaf('MEM_RANGE_BLOCK', 0);
+      host.ok('MEM_TRACK', { rcx: td.tdr });
+      expect(td.leaf('MEM_PAGE_REMOVE', 0).status).toBe(TDX_SUCCESS);
+      const { shift } = host.module.keyIds;
+      if (flushes) host.ok('PHYMEM_PAGE_WBINVD', { rcx: BigInt(page) | (BigInt(td.hkid) << BigInt(shift)) });
+      host.lp.movdir64bFill(page, PAGE, 0, 0x7777n);
+      expect(host.platform.core.evict(0, page, td.hkid)).toBe(!flushes);
+      expect(host.lp.load64(page)).toBe(flushes ? 0x7777n : 0n);
+    },
+  );
+
   it('is not asked for before the TD is RUNNABLE', () => {
     const td = new TestTd(new ModuleHost());
     td.add(0);
