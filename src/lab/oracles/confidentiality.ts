@@ -16,8 +16,8 @@ export class ConfidentialityWatch {
   /** Words that arrive in loads narrower than a word, put together byte by byte. */
   readonly #pieces = new Map<number, { readonly bytes: Uint8Array; seen: number }>();
   readonly #probe: Probe;
-  /** How much was looked at. */
-  readonly checked = { hostSights: 0, hostWords: 0, busLines: 0, canaries: 0 };
+  /** How much was looked at. `secretLines`: lines, in DRAM or a cache, that do hold a secret under a private KeyID. */
+  readonly checked = { hostSights: 0, hostWords: 0, busLines: 0, secretLines: 0, canaries: 0 };
 
   constructor(probe: Probe, canaries: Iterable<bigint> = []) {
     this.#probe = probe;
@@ -83,15 +83,24 @@ export class ConfidentialityWatch {
   }
 
   #bus(pages: readonly Range[]): Finding[] {
+    this.checked.busLines = 0;
+    this.checked.secretLines = 0;
     const findings: Finding[] = [];
     for (const { base, size } of pages)
       for (let pa = base; pa < base + size; pa += LINE) {
         this.checked.busLines++;
+        if (this.#isHeldPrivately(pa)) this.checked.secretLines++;
         const at = this.#find(this.#probe.dram(pa).ciphertext, 1);
         if (at < 0) continue;
         const text = `the memory bus shows a secret of the guest at ${hex(pa + at)}`;
         findings.push({ oracle: 'confidentiality', severity: 'violation', text, pa, event: this.#probe.line(pa).writer });
       }
     return findings;
+  }
+
+  #isHeldPrivately(pa: number): boolean {
+    const first = this.#probe.firstPrivateKeyId;
+    const cached = this.#probe.cached(pa).some(({ keyId, data }) => keyId >= first && this.#find(data, WORD) >= 0);
+    return cached || (this.#probe.line(pa).keyId >= first && this.#find(this.#probe.plaintext(pa), WORD) >= 0);
   }
 }

@@ -22,7 +22,7 @@ export interface OracleInput {
   readonly free?: readonly Range[];
   /** A watch that was there from the start of the run. */
   readonly confidentiality?: ConfidentialityWatch;
-  /** Where the guest keeps its secrets. */
+  /** Where to look for secrets on the memory bus. Default: all memory that was ever a TD's, by the ledger. */
   readonly secretPages?: readonly Range[];
 }
 
@@ -31,6 +31,8 @@ export interface OracleReport {
   /** How much each oracle looked at: an oracle that saw nothing proves nothing. */
   readonly checked: Readonly<Record<string, number>>;
 }
+
+const guestMemory = ({ book }: Ledger): Range[] => [...book.guestMemory].map(([base, size]) => ({ base, size }));
 
 /** Runs every oracle that has its input. Looks at the machine through the probe alone, and changes nothing. */
 export function runOracles(probe: Probe, input: OracleInput = {}): OracleReport {
@@ -41,7 +43,7 @@ export function runOracles(probe: Probe, input: OracleInput = {}): OracleReport 
     ...auditLedger(ledger, live),
     ...(tdmrs ? auditPamt(probe, ledger, tdmrs, checked) : []),
     ...(free ? auditFreeMemory(probe, free, checked) : []),
-    ...(confidentiality ? confidentiality.findings(secretPages) : []),
+    ...(confidentiality ? confidentiality.findings(secretPages ?? guestMemory(ledger)) : []),
   ];
   checked.calls = ledger.calls;
   return { findings, checked: { ...checked, ...confidentiality?.checked } };

@@ -22,12 +22,17 @@ export const levelBytes = (level: number): number => 2 ** (PAGE_SHIFT + LEVEL_SH
 /** Who has which page, by the calls alone. Every method returns what is wrong with the step, or nothing. */
 export class PageBook {
   readonly pages = new Map<number, OwnedPage>();
+  /** Every address that was ever guest memory, and the size of the page. */
+  readonly guestMemory = new Map<number, number>();
   readonly #byGpa = new Map<string, OwnedPage>();
 
   give(page: OwnedPage): string | null {
     const owner = this.ownerOf(page.pa);
     this.pages.set(page.pa, page);
-    if (page.gpa >= 0) this.#byGpa.set(gpaKey(page.tdr, page.gpa), page);
+    if (page.gpa >= 0) {
+      this.#byGpa.set(gpaKey(page.tdr, page.gpa), page);
+      this.guestMemory.set(page.pa, levelBytes(page.level));
+    }
     return owner ? `was given away twice: it still belongs to the TD at 0x${owner.tdr.toString(16)}` : null;
   }
 

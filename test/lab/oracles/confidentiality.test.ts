@@ -70,7 +70,7 @@ describe('confidentiality', () => {
       dma.read(PAGE, new Uint8Array(64));
     });
     expect(found).toEqual([]);
-    expect(watch.checked).toMatchObject({ canaries: 1, busLines: 64, hostSights: 4 });
+    expect(watch.checked).toMatchObject({ canaries: 1, busLines: 64, secretLines: 1, hostSights: 4 });
   });
 
   it('[SX-05] sees a secret that the module leaves in a register', () => {
