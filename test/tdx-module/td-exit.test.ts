@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type GuestSoftware, vmExit } from '../../src/platform/index.ts';
 import { EXIT_REASON } from '../../src/spec/exits.ts';
 import { ATTRIBUTES, CONFIG_FLAGS, TDR } from '../../src/spec/layouts.ts';
+import { MD_VP } from '../../src/spec/metadata.ts';
 import { MSR } from '../../src/spec/msr.ts';
 import { LIFECYCLE } from '../../src/spec/states.ts';
 import {
@@ -162,6 +163,30 @@ describe('#VE', () => {
       td.enter();
       expect(vectors).toEqual(fetchesFirst ? [20, 20] : [20, 8]);
     }
+  });
+
+  it('holds an NMI back until its record was fetched', () => {
+    const host = new ModuleHost();
+    const order: string[] = [];
+    const td = readyTd(host, function* (guest) {
+      guest.cpu.idt.set(2, function* () {
+        order.push('NMI');
+      });
+      guest.cpu.idt.set(20, function* (frame) {
+        order.push('#VE');
+        yield* stop(guest);
+        order.push('fetch');
+        yield* guest.tdcall('VP_VEINFO_GET');
+        order.push('fetched');
+        frame.rip += 1n;
+      });
+      yield* guest.cpu.hlt();
+      yield* stop(guest);
+    });
+    td.enter();
+    host.ok('VP_WR', { rcx: td.vcpus[0]!, rdx: MD_VP.PEND_NMI, r8: 1, r9: 1 });
+    td.enter();
+    expect(order).toEqual(['#VE', 'fetch', 'NMI', 'fetched']);
   });
 
   it('comes for CPUID of a hypervisor leaf, and CPUID 0x21 is answered', () => {

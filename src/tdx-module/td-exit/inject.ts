@@ -62,3 +62,18 @@ export const injectInstructionVe = (run: TdRun, exit: VmExit, qualification = ex
 /** #VE for an access to private memory that its guest has not accepted. */
 export const injectEptVe = (run: TdRun, exit: VmExit, qualification: bigint, gpa: bigint, gla: bigint): void =>
   injectVe(run, exit, { reason: EXIT_REASON.EPT_VIOLATION, qualification, gla, gpa });
+
+/** Type 2, vector 2. */
+const NMI = VALID | (2 << 8) | 2;
+
+/**
+ * An NMI that the host left in PEND_NMI goes in at the next entry, unless a #VE record waits or another event goes first
+ * (td-exits.md §4). NMI blocking by the guest's own handler is not modelled: there is no NMI window.
+ */
+export function injectPendingNmi({ tdvps }: TdRun): void {
+  if (tdvps.get(TDVPS.PEND_NMI) === 0) return;
+  const isHeld = tdvps.get(VE_INFO.VALID) !== 0 || (tdvps.get(TD_VMCS.VM_ENTRY_INTR_INFO) & VALID) !== 0;
+  if (isHeld) return;
+  tdvps.set(TD_VMCS.VM_ENTRY_INTR_INFO, NMI >>> 0);
+  tdvps.set(TDVPS.PEND_NMI, 0);
+}

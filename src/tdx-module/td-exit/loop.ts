@@ -2,6 +2,7 @@ import { COST, type Software } from '../../platform/index.ts';
 import { TD_VMCS, TDR } from '../../spec/layouts.ts';
 import { MSR } from '../../spec/msr.ts';
 import { handlerOf, isMachineCheck } from './handlers.ts';
+import { injectPendingNmi } from './inject.ts';
 import { leaveInaccessibleTd, leaveTd } from './leave.ts';
 import { enterGuest, leaveGuest } from './registers.ts';
 import type { TdRun } from './run.ts';
@@ -13,6 +14,7 @@ export function* runTd(run: TdRun): Software<bigint> {
   run.entryRip = run.tdvps.get(TD_VMCS.GUEST_RIP);
   run.entryTsc = lp.rdmsr(MSR.IA32_TSC);
   for (;;) {
+    injectPendingNmi(run);
     lp.spend(COST.tdTransition);
     const exit = yield* module.platform.vmx.enter(lp, enterGuest(run));
     if (isMachineCheck(exit) || run.tdr.get(TDR.FATAL) !== 0) return leaveInaccessibleTd(run, exit);
