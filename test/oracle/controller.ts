@@ -286,8 +286,9 @@ export class Controller {
     return stored;
   }
 
-  /** Numbers of all lines that anybody touched, ascending. */
-  touchedLines(): number[] {
-    return [...this.#lines.keys()].sort((a, b) => a - b);
+  /** Numbers of the lines of [pa, end) that anybody touched, ascending. */
+  touchedLines(pa: number, end: number): number[] {
+    const first = Math.floor(pa / LINE_BYTES);
+    return [...this.#lines.keys()].filter((line) => line >= first && line * LINE_BYTES < end).sort((a, b) => a - b);
   }
 }

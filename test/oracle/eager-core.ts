@@ -260,10 +260,8 @@ export class EagerCore implements MemoryCore {
 
   nextNonZero(pa: number, end: number): number {
     this.#bounds.range(pa, end - pa);
-    const first = Math.floor(pa / LINE_BYTES);
-    const isFound = (line: number): boolean =>
-      line >= first && line * LINE_BYTES < end && this.#memory.plaintext(line).some((byte) => byte !== 0);
-    const line = this.#memory.touchedLines().find(isFound);
+    const isNonZero = (line: number): boolean => this.#memory.plaintext(line).some((byte) => byte !== 0);
+    const line = this.#memory.touchedLines(pa, end).find(isNonZero);
     return line === undefined ? -1 : line * LINE_BYTES;
   }
 
@@ -277,9 +275,9 @@ export class EagerCore implements MemoryCore {
   forEachRun(pa: number, length: number, visit: (pa: number, lines: number, state: LineState) => void): void {
     this.#bounds.range(pa, length);
     let run: { first: number; lines: number; state: LineState } | null = null;
-    for (const line of this.#memory.touchedLines()) {
+    for (const line of this.#memory.touchedLines(pa, pa + length)) {
       const state = this.#memory.inspect(line);
-      if (line < Math.floor(pa / LINE_BYTES) || line * LINE_BYTES >= pa + length || !(state.tdBit || state.poison)) continue;
+      if (!state.tdBit && !state.poison) continue;
       if (run && line === run.first + run.lines && JSON.stringify(state) === JSON.stringify(run.state)) {
         run.lines += 1;
         continue;
