@@ -1,11 +1,22 @@
 import { describe, expect, it } from 'vitest';
+import { tdvmcall } from '../../src/guest/index.ts';
+import { wbinvd_on_all_cpus } from '../../src/linux/index.ts';
+import { GPR } from '../../src/platform/guest-cpu.ts';
 import type { Software } from '../../src/platform/index.ts';
 import { EAGAIN, EIO, ENOMEM, ENOSPC } from '../../src/spec/errno.ts';
 import type { KnobValue } from '../../src/spec/knob.ts';
-import { KVM_CHECK_EXTENSION, KVM_PRE_FAULT_MEMORY, KVM_TDX_FINALIZE_VM, kvm_pre_fault_memory } from '../../src/spec/kvm-uapi.ts';
+import {
+  KVM_CHECK_EXTENSION,
+  KVM_PRE_FAULT_MEMORY,
+  KVM_RUN,
+  KVM_TDX_FINALIZE_VM,
+  kvm_pre_fault_memory,
+} from '../../src/spec/kvm-uapi.ts';
+import { TDG } from '../../src/spec/leaves.ts';
 import { TDX_OPERAND_BUSY, TDX_OPERAND_INVALID, TDX_RND_NO_ENTROPY } from '../../src/spec/status.ts';
+import { TDVMCALL } from '../../src/spec/tdvmcall.ts';
 import { type Slot, setAttributes } from '../../src/vmm/memory.ts';
-import { House } from './house.ts';
+import { House, inLongMode } from './house.ts';
 import { TdUser } from './user.ts';
 
 const PAGE = 4096;
@@ -61,10 +72,34 @@ const convertAfterPreFault = (knobs: Readonly<Record<string, KnobValue>>, inject
   });
 };
 
+/** The guest writes a private page; the page leaves the TD; KeyID 0 writes it and all caches are written back: what KeyID 0 reads. */
+function afterRemoval(zapSkip: string): 'same' | 'different' {
+  boot({ 'kvm.zapSkip': zapSkip });
+  house.platform.vmx.boot = inLongMode(function* (cpu) {
+    cpu.gpr[GPR.RAX] = TDG.MEM_PAGE_ACCEPT;
+    cpu.gpr[GPR.RCX] = 0n;
+    yield* cpu.tdcall();
+    yield* cpu.storeBytes(0n, new Uint8Array(64).fill(0x5a));
+    yield* tdvmcall(cpu, TDVMCALL.REPORT_FATAL_ERROR, {});
+  });
+  const ours = new Uint8Array(64).fill(0x11);
+  return program(function* (user) {
+    const { vcpu, slot } = yield* runnableTd(user);
+    yield* user.thread.ioctl(vcpu, KVM_RUN, 0n);
+    const page = ([...house.kvm.vms][0]!.slots.get(slot.id)!.gmem!.file as { pages: ReadonlyMap<number, number> }).pages.get(0)!;
+    yield* setAttributes(user.thread, user.vmFd, { gpa: 0, length: PAGE, isPrivate: false }, user.scratch.data);
+    const { lp } = user.thread.cpu;
+    lp.storeBytes(page, ours);
+    lp.clflush(page, 64);
+    yield* wbinvd_on_all_cpus(user.thread.cpu);
+    return lp.loadBytes(page, 64).every((byte, i) => byte === ours[i]) ? 'same' : 'different';
+  });
+}
+
 describe('removing a private page', () => {
   const none = (): void => undefined;
 
-  it('[S2-77] BLOCK, TRACK, REMOVE, WBINVD; without one of them the module or memory shows it', () => {
+  it('[S2-77] BLOCK, TRACK, REMOVE, WBINVD; without one of them the module or the memory shows it', () => {
     const full = convertAfterPreFault({}, none);
     expect(full.names).toEqual([
       'TDH.MEM.RANGE.BLOCK TDX_SUCCESS',
@@ -79,7 +114,8 @@ describe('removing a private page', () => {
     const noTrack = convertAfterPreFault({ 'kvm.zapSkip': 'track' }, none);
     expect(noTrack.names.at(-1)).toContain('TDX_TLB_TRACKING_NOT_DONE');
     expect(noTrack.alive).toBe(-EIO);
-    expect(convertAfterPreFault({ 'kvm.zapSkip': 'wbinvd' }, none).names.some((name) => name.includes('WBINVD'))).toBe(false);
+    // A dirty line under the TD's KeyID stays behind and lands on the next user's data.
+    expect([afterRemoval('none'), afterRemoval('wbinvd')]).toEqual(['same', 'different']);
   });
 
   it('[S2-79] one busy lock is tried again with the vCPUs outside, a second one bugs the VM', () => {
