@@ -71,7 +71,7 @@ export class Kernel {
   *start_kernel(cpu: Cpu): Software<number> {
     const event = cpu.lp.beginEvent('phase', `Linux boots (kernel ${this.generation})`);
     fillCaches(this);
-    const detected = yield* detect_tdx(cpu);
+    const detected = yield* cpu.lp.phase('detection', detect_tdx(cpu), (errno) => describeDetection(errno, this.tdx));
     const errno = this.knobs['kernel.tdxInit'] === 'initcall' ? yield* tdx_enable_initcall(cpu) : detected === 0 ? 0 : -ENODEV;
     cpu.lp.endEvent(event);
     return errno;
@@ -88,3 +88,8 @@ export class Kernel {
     }
   }
 }
+
+const describeDetection = (errno: number, { globalKeyId, keyIdCount }: TdxHost): string =>
+  errno === 0
+    ? `private KeyIDs ${globalKeyId} to ${globalKeyId + keyIdCount - 1}, the first is the module's`
+    : `no TDX host platform (${errno})`;

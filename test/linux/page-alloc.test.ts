@@ -109,6 +109,22 @@ describe('earlier users of page frames', () => {
     expect(dirtyLines({ 'kernel.initOnAlloc': 'on' })).toHaveLength(1024 * 64);
   });
 
+  it('are those of frames that this kernel never had before', () => {
+    const { kernel, platform } = bench({ 'kernel.dirtyPages': 100 });
+    const [cpu] = kernel.cpus;
+    const page = kernel.pages.alloc_page(cpu!, 'x')!;
+    const dirty = (): number => {
+      let count = 0;
+      platform.core.forEachCached(page, PAGE_SIZE, (_, copy) => (count += copy.dirty ? 1 : 0));
+      return count;
+    };
+    expect(dirty()).toBe(1);
+    platform.core.clflush(page, 64, 0);
+    kernel.pages.__free_page(page);
+    expect(kernel.pages.alloc_page(cpu!, 'y')).toBe(page);
+    expect(dirty()).toBe(0);
+  });
+
   it('leave something in some single pages', () => {
     const { kernel, platform } = bench({ 'kernel.dirtyPages': 50 });
     let dirty = 0;

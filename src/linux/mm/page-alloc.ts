@@ -9,7 +9,7 @@ const GiB = 2 ** 30;
 /** Zone Normal begins here; below it lies DMA32. */
 const NORMAL_START = 4 * GiB;
 
-/** Told of every page that is handed out: its earlier user may have left something in the caches. */
+/** Told of every page that is handed out for the first time: its earlier user may have left something in the caches. */
 export interface PageHistory {
   onAllocate(cpu: Cpu, base: number, size: number): void;
 }
@@ -19,6 +19,8 @@ interface Zone {
   /** Memory that belongs to the zone, free or not. */
   readonly spans: Extents;
   readonly free: Extents;
+  /** What this kernel has never handed out: its history is somebody else's. */
+  readonly fresh: Extents;
   /** Pages freed one by one, the hottest last (the per-CPU lists of Linux, without the CPUs). */
   readonly hot: number[];
 }
@@ -46,7 +48,7 @@ export class PageAllocator {
     if (this.#faults.allocationFails(owner)) return null;
     for (const zone of this.#zonelist(nid)) {
       const base = zone.hot.pop() ?? zone.free.takeLowest(PAGE_SIZE);
-      if (base !== null) return this.#handOut(cpu, base, PAGE_SIZE, owner);
+      if (base !== null) return this.#handOut(cpu, zone, base, PAGE_SIZE, owner);
     }
     return null;
   }
@@ -65,7 +67,7 @@ export class PageAllocator {
     for (const zone of this.#zonelist(nid)) {
       this.#drainHot(zone);
       const base = zone.free.takeAligned(size, size);
-      if (base !== null) return this.#handOut(cpu, base, size, owner);
+      if (base !== null) return this.#handOut(cpu, zone, base, size, owner);
     }
     return null;
   }
@@ -118,9 +120,10 @@ export class PageAllocator {
     }
   }
 
-  #handOut(cpu: Cpu, base: number, size: number, owner: string): number {
+  #handOut(cpu: Cpu, zone: Zone, base: number, size: number, owner: string): number {
     this.#owners.set(base, { owner, size });
-    this.#history.onAllocate(cpu, base, size);
+    if (zone.fresh.contains(base, base + size)) this.#history.onAllocate(cpu, base, size);
+    zone.fresh.remove(base, base + size);
     if (this.#initOnAlloc) for (let page = base; page < base + size; page += PAGE_SIZE) clear_page(cpu, page);
     return base;
   }
@@ -154,13 +157,14 @@ const zonesOf = ({ memory, reserved }: Memblock): Zone[] => {
 };
 
 const zone = (memory: readonly MemblockRegion[], nid: number, from: number, to: number): Zone => {
-  const result: Zone = { nid, spans: new Extents(), free: new Extents(), hot: [] };
+  const result: Zone = { nid, spans: new Extents(), free: new Extents(), fresh: new Extents(), hot: [] };
   for (const region of memory) {
     const start = Math.max(region.start, from);
     const end = Math.min(region.end, to);
     if (region.nid !== nid || start >= end) continue;
     result.spans.add(start, end);
     result.free.add(start, end);
+    result.fresh.add(start, end);
   }
   return result;
 };

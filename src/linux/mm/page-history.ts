@@ -18,11 +18,13 @@ export class EarlierUsers implements PageHistory {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    this.#random = kernel.platform.random(`page history ${kernel.generation}`);
+    this.#random = kernel.platform.random('page history');
   }
 
   onAllocate(cpu: Cpu, base: number, size: number): void {
-    const { knobs } = this.#kernel;
+    const { knobs, generation } = this.#kernel;
+    // After kexec the frames' history is what the old kernel really did.
+    if (generation > 1) return;
     const lines = size / LINE;
     const contiguous = size > PAGE_SIZE;
     const dirty = contiguous

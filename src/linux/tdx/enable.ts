@@ -1,5 +1,5 @@
 import type { Software } from '../../platform/index.ts';
-import { EINVAL, ENODEV } from '../../spec/errno.ts';
+import { EINVAL, ENODEV, errnoName } from '../../spec/errno.ts';
 import { TDH } from '../../spec/leaves.ts';
 import type { Cpu } from '../cpu.ts';
 import { cpuhp_remove_state, cpuhp_setup_state } from '../cpu-hotplug.ts';
@@ -21,7 +21,11 @@ export function* tdx_enable_initcall(cpu: Cpu): Software<number> {
   const { tdx } = cpu.kernel;
   if (!tdx.hostPlatform) return -ENODEV;
   for (const [feature, errno] of REQUIRED) if (!cpu_feature_enabled(cpu, feature)) return errno;
-  const onlined = yield* cpuhp_setup_state(cpu, tdxCpuhp);
+  const onlined = yield* cpu.lp.phase(
+    'VMXON, TDH.SYS.INIT once, TDH.SYS.LP.INIT on all CPUs',
+    cpuhp_setup_state(cpu, tdxCpuhp),
+    errnoName,
+  );
   if (onlined !== 0) return onlined;
   const errno = yield* initOnce(cpu);
   if (errno !== 0) yield* cpuhp_remove_state(cpu, tdxCpuhp);

@@ -1,5 +1,5 @@
 import type { Software } from '../../platform/index.ts';
-import { EINVAL, EIO, ENOMEM } from '../../spec/errno.ts';
+import { EINVAL, EIO, ENOMEM, errnoName } from '../../spec/errno.ts';
 import { TDH } from '../../spec/leaves.ts';
 import type { Cpu } from '../cpu.ts';
 import { firstCpuOfEachPackage, smp_call_function_many, smp_call_function_single, wbinvd, wbinvd_on_all_cpus } from '../smp.ts';
@@ -24,13 +24,24 @@ export function* config_global_keyid(cpu: Cpu, tdmrs: readonly Tdmr[]): Software
   if (!kernel.slab.kzalloc(MASK)) return -ENOMEM;
   if (before && !inCaller) yield* flushPamts(cpu, tdmrs);
   kernel.tdx.mayHavePrivateMemory = true;
-  const errno = yield* knobs['kernel.keyConfig'] === 'parallel' ? parallel(cpu) : packageByPackage(cpu);
+  const configure = knobs['kernel.keyConfig'] === 'parallel' ? parallel(cpu) : packageByPackage(cpu);
+  const errno = yield* cpu.lp.phase('global key, a CPU of each package (TDH.SYS.KEY.CONFIG)', configure, errnoName);
   if (errno === 0 && flush && !before) yield* flushPamts(cpu, tdmrs);
   if (errno === 0 || knobs['kernel.keyConfig.leakMask'] === 'off') kernel.slab.kfree(MASK);
   return errno;
 }
 
-function* flushPamts(cpu: Cpu, tdmrs: readonly Tdmr[]): Software {
+function flushPamts(cpu: Cpu, tdmrs: readonly Tdmr[]): Software {
+  const { 'kernel.pamtFlush': how, 'kernel.wbinvdScope': scope } = cpu.kernel.knobs;
+  const what = {
+    wbinvd: scope === 'all' ? 'WBINVD on all CPUs' : 'WBINVD on this CPU',
+    clflush: 'CLFLUSH of the PAMTs',
+    none: 'no flush',
+  }[how];
+  return cpu.lp.phase(what, doFlush(cpu, tdmrs));
+}
+
+function* doFlush(cpu: Cpu, tdmrs: readonly Tdmr[]): Software {
   const { knobs } = cpu.kernel;
   if (knobs['kernel.pamtFlush'] === 'clflush') for (const { base, size } of pamtRanges(tdmrs)) cpu.lp.clflush(base, size);
   if (knobs['kernel.pamtFlush'] !== 'wbinvd') return;

@@ -1,5 +1,5 @@
 import type { Software } from '../../platform/index.ts';
-import { EINVAL, ENOMEM } from '../../spec/errno.ts';
+import { EINVAL, ENOMEM, errnoName } from '../../spec/errno.ts';
 import { FEATURES0 } from '../../spec/features.ts';
 import { TDH } from '../../spec/leaves.ts';
 import type { Cpu } from '../cpu.ts';
@@ -60,11 +60,23 @@ function* giveBack({ unwind }: Init): Software {
 }
 
 function* readMetadata({ cpu }: Init): Software<number> {
-  const sysinfo = yield* cpu.lp.phase('metadata: TDH.SYS.RD', get_tdx_sys_info(cpu));
+  const sysinfo = yield* cpu.lp.phase('module metadata (TDH.SYS.RD)', get_tdx_sys_info(cpu), describeMetadata);
   if (typeof sysinfo === 'number') return sysinfo;
   cpu.kernel.tdx.sysinfo = sysinfo;
   return 0;
 }
+
+const describeMetadata = (sysinfo: TdxSysInfo | number): string =>
+  typeof sysinfo === 'number'
+    ? errnoName(sysinfo)
+    : `at most ${sysinfo.tdmr.max_tdmrs} TDMRs, ${sysinfo.tdmr.max_reserved_per_tdmr} reserved areas each`;
+
+const describeTdmrs = (errno: number, { cpu }: Init): string => {
+  const { tdmrs } = cpu.kernel.tdx;
+  const reserved = tdmrs.reduce((sum, tdmr) => sum + tdmr.reserved.length, 0);
+  const megabytes = pamtRanges(tdmrs).reduce((sum, { size }) => sum + size, 0) / 2 ** 20;
+  return errno < 0 ? errnoName(errno) : `${tdmrs.length} TDMRs, ${megabytes.toFixed(1)} MiB of PAMT, ${reserved} reserved areas`;
+};
 
 const sysinfoOf = ({ cpu }: Init): TdxSysInfo => cpu.kernel.tdx.sysinfo!;
 
@@ -101,7 +113,11 @@ function allocateTdmrArray(init: Init): number {
   return 0;
 }
 
-function constructTdmrs(init: Init): number {
+function constructTdmrs(init: Init): Software<number> {
+  return init.cpu.lp.phase('TDMRs, PAMTs and reserved areas', allocateTdmrs(init), (errno) => describeTdmrs(errno, init));
+}
+
+function* allocateTdmrs(init: Init): Software<number> {
   const { cpu } = init;
   const { tdx } = cpu.kernel;
   const { errno, tdmrs } = construct_tdmrs(tdx.memlist, sysinfoOf(init).tdmr, {
@@ -122,7 +138,7 @@ function constructTdmrs(init: Init): number {
 /** With one label for all (host-v7) PAMTs are flushed even if the module has seen none of them. */
 function* configModule(init: Init): Software<number> {
   if (init.cpu.kernel.knobs['kernel.errorLabels'] === 'shared') init.unwind.push(() => resetPamts(init));
-  return yield* init.cpu.lp.phase('TDMRs and global KeyID: TDH.SYS.CONFIG', config_tdx_module(init), errnoName);
+  return yield* init.cpu.lp.phase('TDMRs and the global KeyID (TDH.SYS.CONFIG)', config_tdx_module(init), errnoName);
 }
 
 function* configGlobalKeyId(init: Init): Software<number> {
@@ -133,5 +149,41 @@ function* configGlobalKeyId(init: Init): Software<number> {
 }
 
 function initTdmrs({ cpu }: Init): Software<number> {
-  return cpu.lp.phase('PAMTs: TDH.SYS.TDMR.INIT', init_tdmrs(cpu, cpu.kernel.tdx.tdmrs), errnoName);
+  return cpu.lp.phase('PAMTs, 4 MiB of memory a call (TDH.SYS.TDMR.INIT)', init_tdmrs(cpu, cpu.kernel.tdx.tdmrs), errnoName);
+}
+
+function* resetPamts({ cpu }: Init): Software {
+  yield* tdmrs_reset_pamt_all(cpu, cpu.kernel.tdx.tdmrs);
+  cpu.kernel.tdx.mayHavePrivateMemory = false;
+}
+
+/** TDH.SYS.CONFIG: the structures and an array of pointers to them go through memory. The array is freed right away. */
+function* config_tdx_module({ cpu, array, stride }: Init): Software<number> {
+  const { pages, tdx } = cpu.kernel;
+  // A power of two from 512 on, aligned to itself: 64 pointers are one such unit, and a page holds it.
+  const pointers = pages.get_zeroed_page(cpu, 'TDMR pointer array');
+  if (pointers === null) return -ENOMEM;
+  for (const [i, tdmr] of tdx.tdmrs.entries()) {
+    writeTdmrInfo(cpu, array + i * stride, tdmr);
+    cpu.lp.store64(pointers + i * 8, BigInt(array + i * stride));
+  }
+  const operands = { rcx: BigInt(pointers), rdx: BigInt(tdx.tdmrs.length), r8: BigInt(tdx.globalKeyId) };
+  const errno = yield* seamcall_prerr(cpu, TDH.SYS_CONFIG, operands);
+  pages.__free_page(pointers);
+  return errno;
+}
+
+/** TDH.SYS.TDMR.INIT until the next address to initialise is the end of the TDMR, one TDMR after the other. */
+function* init_tdmrs(cpu: Cpu, tdmrs: readonly Tdmr[]): Software<number> {
+  for (const tdmr of tdmrs) {
+    let next = tdmr.base;
+    while (next < tdmr.base + tdmr.size) {
+      const args: TdxModuleArgs = { rcx: BigInt(tdmr.base) };
+      const errno = yield* seamcall_prerr_ret(cpu, TDH.SYS_TDMR_INIT, args);
+      if (errno !== 0) return errno;
+      next = Number(args.rdx);
+      yield 'pause';
+    }
+  }
+  return 0;
 }
