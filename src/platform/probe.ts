@@ -41,6 +41,10 @@ export class Probe {
   get packages(): number {
     return this.#platform.packages;
   }
+  /** Lines have a TD-owner bit (knob hw.tdBit). */
+  get hasTdBit(): boolean {
+    return this.#platform.core.config.tdBit;
+  }
   get hasPartialWriteErratum(): boolean {
     return this.#platform.hasPartialWriteErratum;
   }

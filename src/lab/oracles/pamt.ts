@@ -124,8 +124,10 @@ function auditLevel(probe: Probe, keyId: number, part: Level, checked: Record<st
   checked.pamtEntries = (checked.pamtEntries ?? 0) + part.used / ENTRY;
   const findings = [...aliased, ...notPrivate(probe, base, part.used, new Set(cached.keys()))];
   for (const line of lines) {
-    if (line >= end) continue;
-    const bytes = cached.get(line) ?? probe.plaintext(line);
+    const copy = cached.get(line);
+    // What another KeyID wrote is not decoded: the TD bit lets no read under the global KeyID return it.
+    if (line >= end || (!copy && probe.hasTdBit && probe.line(line).keyId !== keyId)) continue;
+    const bytes = copy ?? probe.plaintext(line);
     for (let at = 0; at < LINE && line + at < end; at += ENTRY) {
       const page = part.pageOf(line + at);
       const wrong = part.judge(page, decode(bytes, at));
@@ -152,41 +154,51 @@ function* nonZeroLines(probe: Probe, base: number, end: number): Generator<numbe
 /** Copies under the global KeyID go before DRAM; dirty copies of others lie in wait over it (S0-30). */
 function cachedLines(probe: Probe, keyId: number, base: number, bytes: number) {
   const cached = new Map<number, Uint8Array>();
-  const aliased: Finding[] = [];
+  const aliases = new Lines();
   probe.cachedIn(base, bytes, (pa, copy) => {
     if (copy.keyId === keyId) cached.set(pa, copy.data);
-    else if (copy.dirty && aliased.length < MOST_FINDINGS)
-      aliased.push({
-        oracle: 'pamt',
-        severity: 'latent',
-        text: `a dirty line of KeyID ${copy.keyId} in package ${copy.package} lies over PAMT: its eviction destroys entries`,
-        pa,
-        event: copy.writer,
-      });
+    else if (copy.dirty) aliases.add(pa, 1, copy.writer);
   });
+  const aliased = aliases.finding('latent', 'lie under dirty cached lines of another KeyID: their eviction destroys entries');
   return { cached, aliased };
 }
 
-/** PAMT lines that the module's next read would poison: TD bit 0 in DRAM, or poisoned already. */
+/** PAMT lines that the module's next read would poison, because DRAM holds what another KeyID wrote; and those poisoned already. */
 function notPrivate(probe: Probe, base: number, bytes: number, cached: ReadonlySet<number>): Finding[] {
-  const end = base + bytes;
-  const findings: Finding[] = [];
+  const [foreign, poisoned] = [new Lines(), new Lines()];
   const gap = (from: number, to: number): void => {
-    for (let line = from; line < to && findings.length < MOST_FINDINGS; line += LINE) {
-      if (cached.has(line)) continue;
-      const { keyId, writer } = probe.line(line);
-      const text = `PAMT line was last written under KeyID ${keyId} (TD bit 0): the module's next read of it poisons it`;
-      findings.push({ oracle: 'pamt', severity: 'latent', text, pa: line, event: writer });
-    }
+    for (let line = from; line < to; line += LINE) if (!cached.has(line)) foreign.add(line, 1, probe.line(line).writer);
   };
   let at = base;
   probe.privateRuns(base, bytes, (pa, lines, state) => {
     gap(at, pa);
     at = pa + lines * LINE;
-    if (state.poison && findings.length < MOST_FINDINGS)
-      findings.push({ oracle: 'pamt', severity: 'violation', text: `${lines} poisoned PAMT lines`, pa, event: state.writer });
-    else if (!state.tdBit) gap(pa, at);
+    if (state.poison) poisoned.add(pa, lines, state.writer);
   });
-  gap(at, end);
-  return findings;
+  if (probe.hasTdBit) gap(at, base + bytes);
+  return [
+    ...foreign.finding('latent', 'were last written under another KeyID (TD bit 0): the next read of the module poisons them'),
+    ...poisoned.finding('violation', 'are poisoned'),
+  ];
+}
+
+/** Lines with the same fault: how many, and the first. */
+class Lines {
+  #count = 0;
+  #pa = 0;
+  #event = 0;
+
+  add(pa: number, lines: number, event: number): void {
+    if (this.#count === 0) {
+      this.#pa = pa;
+      this.#event = event;
+    }
+    this.#count += lines;
+  }
+
+  finding(severity: Finding['severity'], what: string): Finding[] {
+    if (this.#count === 0) return [];
+    const text = `${this.#count} PAMT lines (the first at ${hex(this.#pa)}) ${what}`;
+    return [{ oracle: 'pamt', severity, text, pa: this.#pa, event: this.#event }];
+  }
 }
