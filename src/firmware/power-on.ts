@@ -44,11 +44,16 @@ export interface FirmwareReport {
  */
 export function* powerOn(platform: Platform, options: PowerOnOptions): Software<FirmwareReport> {
   const bsp = platform.lps[0]!;
-  const event = bsp.beginEvent('phase', 'firmware');
+  const event = bsp.beginEvent('phase', 'BIOS, MCHECK, P-SEAMLDR, TDX module');
   const report = yield* boot(platform, bsp, options);
-  bsp.endEvent(event, report.reason === '' ? 'ok' : report.reason);
+  bsp.endEvent(event, report.reason === '' ? describe(report) : report.reason);
   return report;
 }
+
+const describe = ({ cmrs, seamrr }: FirmwareReport): string => {
+  const gigabytes = cmrs.reduce((sum, { size }) => sum + size, 0) / 2 ** 30;
+  return `${cmrs.length} CMRs, ${gigabytes.toFixed(1)} GiB; SEAMRR ${seamrr ? show(seamrr) : 'not set'}; P-SEAMLDR and module in place`;
+};
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 const show = ({ base, size }: Range): string => `[${hex(base)}, ${hex(base + size)})`;

@@ -1,5 +1,5 @@
 import { exercise_memory, kexec_load, seamcall_prerr } from '../linux/index.ts';
-import { MachineCheck } from '../platform/index.ts';
+import { MachineCheck, type Range } from '../platform/index.ts';
 import { errnoName } from '../spec/errno.ts';
 import { TDH } from '../spec/leaves.ts';
 import { MD_SYS } from '../spec/metadata.ts';
@@ -9,7 +9,7 @@ import { explain } from './explain.ts';
 import { fullVector, type KnobVector } from './knobs.ts';
 import { type Ending, Machine, type MachineOptions } from './machine.ts';
 import { type Audit, audit } from './main-audit.ts';
-import { ConfidentialityWatch } from './oracles/index.ts';
+import { ConfidentialityWatch, type Finding } from './oracles/index.ts';
 import { findProfile, type Phase, type Profile } from './profiles.ts';
 import type { Attestation, BootReport, Verdict } from './report.ts';
 import { type StepHooks, StepRecorder } from './steps.ts';
@@ -72,6 +72,7 @@ class MainJob {
   #machineCheck: MachineCheck | null = null;
   #td: TdOutcome | null = null;
   #audit: Audit | null = null;
+  readonly #bus: Finding[] = [];
   readonly #kernelLog: string[] = [];
 
   constructor(options: BootOptions, profile: Profile, vector: KnobVector) {
@@ -112,6 +113,8 @@ class MainJob {
       firmware: this.#options.firmware.bytes,
       secrets: this.#secrets,
       onPhase: (phase) => this.#enter(phase),
+      onMilestone: (name, detail) => this.#steps.milestone(name, detail, this.#now()),
+      onPrivatePages: (pages) => this.#lookAtBus(pages),
     });
     this.#td = outcome.td;
     if (outcome.ending.kind !== 'returned') this.#value(outcome.ending);
@@ -132,6 +135,7 @@ class MainJob {
     });
     const errno = this.#value(loaded) ?? 0;
     const { now } = this.machine.platform.lps[0]!;
+    this.#keepLog();
     if (errno !== 0) this.#steps.add('kexec', 'skipped', `refused: ${errnoName(errno)}`, now);
     else if (this.#value(this.machine.kexec())) this.#newKernel();
   }
@@ -163,6 +167,17 @@ class MainJob {
     const ending = this.machine.onCpu(lp.id, 'probe', (cpu) => seamcall_prerr(cpu, TDH.SYS_RD, { rdx: MD_SYS.MAJOR_VERSION }));
     const detail = ending.kind === 'returned' ? `${errnoName(ending.value)}: VMfailInvalid` : ending.kind;
     this.#steps.add(`LP ${lp.id} tries TDH.SYS.RD`, 'failed', detail, lp.now);
+  }
+
+  /** What a probe on the memory bus sees of the guest's secrets while they are still there. */
+  #lookAtBus(pages: readonly Range[]): void {
+    const seenByHost = this.#watch.findings().length;
+    this.#bus.push(...this.#watch.findings(pages).slice(seenByHost));
+  }
+
+  /** The latest clock of all LPs. */
+  #now(): number {
+    return Math.max(...this.machine.platform.lps.map(({ now }) => now));
   }
 
   #enter(phase: string): void {
@@ -227,7 +242,7 @@ class MainJob {
       attestation: this.#attestation(),
       counters: probe.counters(),
       seamcalls: Object.fromEntries(platform.seam.calls),
-      findings: this.#audit?.findings ?? [],
+      findings: this.#findings(),
       chain: [],
       causes: [],
       verdict: this.#verdict(),
@@ -236,13 +251,17 @@ class MainJob {
     };
   }
 
+  #findings(): readonly Finding[] {
+    return [...this.#bus, ...(this.#audit?.findings ?? [])];
+  }
+
   #attestation(): Attestation | null {
     return this.#td?.tdreport ? readTdReport(this.#td.tdreport) : null;
   }
 
   #verdict(): Verdict {
     if (this.#failure) return this.#failure;
-    const findings = this.#audit?.findings ?? [];
+    const findings = this.#findings();
     const [first] = findings.filter(({ severity }) => severity === 'violation');
     if (first) return { kind: 'oracle', errno: '', text: `${first.oracle}: ${first.text}` };
     const latent = findings.length > 0 ? `; ${findings.length} latent findings` : '';

@@ -1,4 +1,5 @@
 /** Firmware images, for whoever composes a machine: the commands read them through this door. */
+import { checkLoadable, DEFAULT_MEMORY } from '../vmm/index.ts';
 import { MR_EXTEND, SECTION_TYPE, type TdvfImage, type TdvfSection } from '../vmm/tdvf/index.ts';
 
 export {
@@ -17,3 +18,9 @@ export {
 export function measuredByVmm(image: TdvfImage): TdvfSection | undefined {
   return image.sections.find((s) => (s.attributes & MR_EXTEND) !== 0 && s.rawDataSize === 0 && s.type !== SECTION_TYPE.TEMP_MEM);
 }
+
+/**
+ * Whether the main job's VMM can build its TD from the image.
+ * @throws {FirmwareError} when a section lies outside its memory, or the TD HOB does not fit.
+ */
+export const checkBootable = (image: TdvfImage): void => checkLoadable(image, DEFAULT_MEMORY);

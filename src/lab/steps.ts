@@ -26,6 +26,9 @@ export class StepRecorder {
   readonly #hooks: StepHooks;
   readonly #open: Open[] = [];
   #seamcalls = 0;
+  /** SEAMCALLs up to the last step that was reported. */
+  #reported = 0;
+  #milestoneAt = 0;
   /** A run of equal system calls that has not been reported yet. */
   #pending: { readonly step: StepRecord; readonly count: number } | null = null;
 
@@ -38,6 +41,15 @@ export class StepRecorder {
   add(name: string, outcome: StepRecord['outcome'], detail: string, at: number): void {
     this.#flush();
     this.#report({ phase: this.phase, name, start: at, end: at, seamcalls: 0, outcome, detail });
+  }
+
+  /** The guest has reached a point in its program: a step since the last one, inside the KVM_RUN that is going on. */
+  milestone(name: string, detail: string, at: number): void {
+    this.#flush();
+    for (const outer of this.#open) outer.hasInner = true;
+    const seamcalls = this.#seamcalls - this.#reported;
+    this.#report({ phase: this.phase, name, start: this.#milestoneAt, end: at, seamcalls, outcome: 'ok', detail });
+    this.#milestoneAt = at;
   }
 
   /** The run is over: what never ended is a step too. */
@@ -92,6 +104,7 @@ export class StepRecorder {
 
   #report(step: StepRecord): void {
     this.steps.push(step);
+    this.#reported = this.#seamcalls;
     this.#hooks.onStep?.(step);
   }
 }

@@ -1,5 +1,6 @@
 import { guestKnobs, mainJobGuest } from '../guest/index.ts';
 import { loadKvm } from '../kvm/index.ts';
+import type { Range } from '../platform/index.ts';
 import { errnoName } from '../spec/errno.ts';
 import { readKnobs } from '../spec/knob.ts';
 import { PT } from '../spec/states.ts';
@@ -14,6 +15,10 @@ export interface TdOptions {
   readonly secrets: Uint8Array;
   /** The main job enters another part. */
   readonly onPhase: (phase: string) => void;
+  /** The guest has reached a point of its program. */
+  readonly onMilestone: (name: string, detail: string) => void;
+  /** Just before the teardown: the physical pages that hold the TD's private memory. */
+  readonly onPrivatePages: (pages: readonly Range[]) => void;
 }
 
 /** What became of the TD. */
@@ -33,28 +38,47 @@ const SERIAL_PORT = 0x3f8;
 const PAGE = 4096;
 const RTMR_DIGEST_BYTES = 48;
 
-const MILESTONES_OF_INTEREST = new Set(['report', 'power-off']);
-
-/** The guest's console, as the report shows it. */
+/** The guest's console and milestones. */
 class Console {
   readonly lines: string[] = [];
-  readonly milestones = new Map<string, Readonly<Record<string, string | number | bigint>>>();
+  readonly milestones = new Map<string, Facts>();
+  readonly #onMilestone: TdOptions['onMilestone'];
+
+  constructor(onMilestone: TdOptions['onMilestone']) {
+    this.#onMilestone = onMilestone;
+  }
 
   log(text: string): void {
     this.lines.push(text);
   }
 
-  milestone(name: string, facts: Readonly<Record<string, string | number | bigint>>): void {
+  milestone(name: string, facts: Facts): void {
     this.milestones.set(name, facts);
-    if (!MILESTONES_OF_INTEREST.has(name)) this.lines.push(`${name}: ${Object.entries(facts).map(([key, value]) => `${key} ${show(value)}`).join(', ')}`);
+    const shown = Object.entries(facts).filter(([, value]) => value !== '' && String(value).length <= LONGEST_FACT);
+    this.#onMilestone(MILESTONE_NAMES[name] ?? name, shown.map(([key, value]) => `${key} ${show(value)}`).join(', '));
   }
 }
+
+type Facts = Readonly<Record<string, string | number | bigint>>;
+
+const LONGEST_FACT = 60;
+const MILESTONE_NAMES: Readonly<Record<string, string>> = {
+  start: 'start: CPUID 0x21, TDG.VP.INFO, SEPT-#VE policy',
+  accept: 'memory acceptance: 2 MiB, then 4 KiB',
+  'private-memory': 'private memory',
+  convert: 'a page to shared and back: MapGPA',
+  mmio: 'MMIO write and read by #VE',
+  port: 'port write by #VE',
+  cpuid: 'CPUID by #VE',
+  report: 'RTMR extend, TDG.MR.REPORT',
+  'power-off': 'power off',
+};
 
 const show = (value: string | number | bigint): string => (typeof value === 'bigint' ? `0x${value.toString(16)}` : String(value));
 
 /** Loads KVM, runs a VMM with one TD from creation to teardown; the guest does the main job's work. */
 export function runTd(machine: Machine, options: TdOptions): { readonly ending: Ending<unknown>; readonly td: TdOutcome } {
-  const console = new Console();
+  const console = new Console(options.onMilestone);
   const loaded = machine.onCpu(0, 'modprobe kvm_intel', (cpu) => loadKvm(cpu, machine.knobs));
   if (loaded.kind !== 'returned' || typeof loaded.value === 'number') return { ending: loaded, td: failed(loaded) };
   const power = new PowerControl();
@@ -78,21 +102,27 @@ export function runTd(machine: Machine, options: TdOptions): { readonly ending: 
 }
 
 /** The parts of a VMM's life are phases of the main job; before the teardown the host tries to read what the TD has left. */
-function enter(machine: Machine, { onPhase }: TdOptions, step: string): void {
+function enter(machine: Machine, { onPhase, onPrivatePages }: TdOptions, step: string): void {
   const phase = step === 'run' ? 'guest' : step === 'teardown' ? 'teardown' : 'vmm';
-  if (phase === 'teardown') curiousHost(machine);
   onPhase(phase);
+  if (phase !== 'teardown') return;
+  const pages = privatePages(machine);
+  curiousHost(machine, pages);
+  onPrivatePages(pages);
 }
 
+const privatePages = ({ probe }: Machine): Range[] =>
+  [...new Ledger(probe).book.pages.values()]
+    .filter(({ type, level }) => type === PT.REG && level === 0)
+    .map(({ pa }) => ({ base: pa, size: PAGE }));
+
 /** A host kernel that looks at every private page of the TD through its direct map (KeyID 0): the confidentiality oracle sees what it gets. */
-function curiousHost({ platform, probe }: Machine): void {
+function curiousHost({ platform }: Machine, pages: readonly Range[]): void {
   const lp = platform.lps.find(({ mode, stopped }) => mode === 'root' && stopped === '');
   if (!lp) return;
-  const event = lp.beginEvent('memory', 'the host reads the TD’s private pages through KeyID 0');
-  for (const { pa, type, level } of new Ledger(probe).book.pages.values()) {
-    if (type === PT.REG && level === 0) lp.loadBytes(pa, PAGE);
-  }
-  lp.endEvent(event);
+  const event = lp.beginEvent('phase', 'the host reads all private pages through KeyID 0');
+  const seen = pages.reduce((sum, { base, size }) => sum + lp.loadBytes(base, size).filter((byte) => byte !== 0).length, 0);
+  lp.endEvent(event, `${pages.length} pages, ${seen} bytes other than zero`);
 }
 
 const failed = (loaded: Ending<unknown>): TdOutcome => {
@@ -105,8 +135,8 @@ function outcome(stopped: StopReason | null, console: Console): TdOutcome {
   const panic = console.milestones.get('panic')?.message;
   const base = { guestLog: console.lines, tdreport: typeof tdreport === 'string' ? tdreport : null };
   if (!stopped) return { ...base, errno: 0, text: 'the VMM never came to an end' };
-  if (stopped.kind === 'call-failed') return { ...base, errno: stopped.errno, text: `${stopped.call} failed with ${errnoName(stopped.errno)}` };
+  if (stopped.kind === 'call-failed')
+    return { ...base, errno: stopped.errno, text: `${stopped.call} failed with ${errnoName(stopped.errno)}` };
   if (stopped.kind !== 'power-off') return { ...base, errno: 0, text: `the TD stopped: ${stopped.kind}` };
   return { ...base, errno: 0, text: panic === undefined ? '' : `guest panic: ${panic}` };
 }
-

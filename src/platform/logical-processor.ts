@@ -74,6 +74,14 @@ export class LogicalProcessor {
     this.platform.core.setEvent(this.currentEvent);
   }
 
+  /** Runs software inside an event of kind `phase`; `outcome` says in a few words how it ended (a `-E…` name is a failure). */
+  *phase<T>(name: string, software: Software<T>, outcome: (value: T) => string = () => ''): Software<T> {
+    const event = this.beginEvent('phase', name);
+    const value = yield* software;
+    this.endEvent(event, outcome(value));
+    return value;
+  }
+
   /** Called by the scheduler when this LP takes its turn. */
   resumeEvent(): void {
     this.platform.core.setEvent(this.currentEvent);

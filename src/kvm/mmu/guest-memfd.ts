@@ -49,12 +49,16 @@ export class GuestMemfd implements FileOperations {
   /** kvm_gmem_release: first every private mapping goes, while the TD still has its KeyID; then the pages; then the hold on the VM. */
   *release(current: Thread): Software {
     yield* this.vm.slotsLock.lock();
-    for (const slot of this.#bindings) yield* unmapGfns(current, this.vm, slot.baseGfn, slot.baseGfn + slot.npages, 'private');
+    yield* current.cpu.lp.phase('private pages: BLOCK, TRACK, REMOVE, WBINVD', this.#unmapAll(current));
     this.released = true;
     this.#bindings.clear();
     for (const page of this.pages.values()) freePage(current, page);
     this.pages.clear();
     this.vm.slotsLock.unlock();
     yield* putVm(current, this.vm);
+  }
+
+  *#unmapAll(current: Thread): Software {
+    for (const slot of this.#bindings) yield* unmapGfns(current, this.vm, slot.baseGfn, slot.baseGfn + slot.npages, 'private');
   }
 }

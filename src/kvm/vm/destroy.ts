@@ -12,8 +12,13 @@ export function* putVm(current: Thread, vm: Vm): Software {
 
 /** kvm_destroy_vm. Every guest_memfd has been released by now, so no private page is left. */
 function* destroyVm(current: Thread, vm: Vm): Software {
-  const event = current.cpu.lp.beginEvent('phase', 'VM destruction');
-  if (vm.td) yield* releaseHkid(current, vm);
+  const { lp } = current.cpu;
+  if (vm.td) yield* lp.phase('KeyID: VP.FLUSH, VPFLUSHDONE, CACHE.WB, KEY.FREEID', releaseHkid(current, vm));
+  yield* lp.phase('control pages: RECLAIM, the TDR last', freePages(current, vm));
+  vm.kvm.vms.delete(vm);
+}
+
+function* freePages(current: Thread, vm: Vm): Software {
   for (const vcpu of vm.vcpus) {
     if (vcpu.td) yield* freeVcpu(current, vm, vcpu);
     for (const page of [...vcpu.runPages, vcpu.ownPage]) freePage(current, page);
@@ -22,6 +27,4 @@ function* destroyVm(current: Thread, vm: Vm): Software {
     yield* freeRoots(current, vm.td);
     yield* reclaimTdControlPages(current, vm);
   }
-  vm.kvm.vms.delete(vm);
-  current.cpu.lp.endEvent(event);
 }
