@@ -1,6 +1,6 @@
 /** Firmware files for the commands: read with a limit, parsed, every failure one line and exit status 2. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { FirmwareError, MAX_IMAGE_BYTES, parseTdvf, type TdvfImage } from '../lab/firmware.ts';
+import { checkBootable, FirmwareError, MAX_IMAGE_BYTES, parseTdvf, type TdvfImage } from '../lab/firmware.ts';
 import type { Output } from './output.ts';
 
 const CHUNK_BYTES = 2 ** 20;
@@ -58,8 +58,18 @@ export interface Firmware {
 export function loadFirmware(path: string, output: Output, readFile: ReadFile = readFileUpTo): Firmware {
   if (path === '') output.fail('the firmware path is empty: give a TDVF image such as /usr/share/ovmf/OVMF.fd');
   const bytes = readOrFail(path, output, readFile);
+  return naming(path, output, () => ({ bytes, tdvf: parseTdvf(bytes) }));
+}
+
+/** Fails with one line when the image is a good one, but `boot` has no place for a section of it. */
+export function refuseUnloadable(path: string, { tdvf }: Firmware, output: Output): void {
+  naming(path, output, () => checkBootable(tdvf));
+}
+
+/** A complaint about an image names its file. */
+function naming<T>(path: string, output: Output, act: () => T): T {
   try {
-    return { bytes, tdvf: parseTdvf(bytes) };
+    return act();
   } catch (error) {
     if (error instanceof FirmwareError) return output.fail(`${path}: ${error.message}`);
     throw error;

@@ -6,9 +6,11 @@ import { registerMeasure } from './commands/measure.ts';
 import { registerProfile } from './commands/profile.ts';
 import { registerSeeds } from './commands/seeds.ts';
 import { runProgram } from './output.ts';
+import { version } from './version.ts';
 
 const program = new Command('seamline')
   .description('Intel TDX as a deterministic machine')
+  .version(version, '--version', 'print the version')
   .showSuggestionAfterError()
   .helpCommand(true);
 for (const register of [registerBoot, registerMeasure, registerSeeds, registerKnobs, registerProfile]) register(program);

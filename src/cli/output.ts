@@ -7,6 +7,8 @@ import picocolors from 'picocolors';
 export interface Sink {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  /** Width of the terminal. */
+  readonly columns?: number;
   on?(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
 }
 
@@ -20,6 +22,9 @@ export interface Column {
   /** Default: left. */
   readonly align?: 'left' | 'right';
 }
+
+/** Prose narrower than this is no fun to read: rather let the terminal break the line. */
+const MIN_PROSE = 24;
 
 /** Exit status of misuse (DESIGN.md §8). */
 export const EXIT_MISUSE = 2;
@@ -59,7 +64,12 @@ export class Output {
     this.line(JSON.stringify(value, undefined, 2));
   }
 
-  /** Columns as wide as their widest cell, two spaces apart. Cells may be painted. */
+  /** Characters in a line of the terminal; undefined when stdout is none. */
+  get width(): number | undefined {
+    return this.#streams.stdout.isTTY ? this.#streams.stdout.columns : undefined;
+  }
+
+  /** Columns as wide as their widest cell, two spaces apart. Cells may be painted. On a terminal the last column is wrapped. */
   table(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
     const widths = columns.map((column, i) =>
       rows.reduce((width, row) => Math.max(width, visibleLength(row[i])), column.title.length),
@@ -69,14 +79,38 @@ export class Output {
         .map((cell, i) => pad(cell, widths[i], columns[i].align))
         .join('  ')
         .trimEnd();
+    const indent = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0);
+    const last = columns.length - 1;
     this.line(this.colors.dim(format(columns.map((column) => column.title))));
-    for (const row of rows) this.line(format(row));
+    for (const row of rows) {
+      const [first = '', ...more] = columns[last].align === 'right' ? [row[last]] : this.wrap(row[last], indent);
+      this.line(format([...row.slice(0, -1), first]));
+      for (const text of more) this.line(' '.repeat(indent) + text);
+    }
+  }
+
+  /** Breaks unpainted prose that begins at column `indent` into lines that fit the terminal; one line when it is none, or too narrow. */
+  wrap(text: string, indent: number): string[] {
+    const room = (this.width ?? Number.POSITIVE_INFINITY) - indent;
+    if (room < MIN_PROSE || text.length <= room) return [text];
+    const lines = [''];
+    for (const word of text.split(' ')) {
+      const line = lines.at(-1)!;
+      if (line !== '' && line.length + 1 + word.length > room) lines.push(word);
+      else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+    }
+    return lines;
   }
 
   /** One line on stderr, never a stack trace, and exit status 2. */
   fail(message: string): never {
-    this.#streams.stderr.write(`seamline: ${oneLine(message)}\n`);
+    this.warn(message);
     throw new CliExit(EXIT_MISUSE);
+  }
+
+  /** One line on stderr; the command goes on. */
+  warn(message: string): void {
+    this.#streams.stderr.write(`seamline: ${oneLine(message)}\n`);
   }
 
   /** The value, if it is one of the names; otherwise a failure that suggests the nearest one. */
@@ -89,8 +123,15 @@ export class Output {
 /** ` (did you mean 'x'?)` when some name is near enough to be a slip of the keyboard, otherwise nothing. */
 export function suggestion(value: string, names: readonly string[]): string {
   if (names.length === 0) return '';
-  const nearest = closest(value, names);
+  const nearest = nearestName(value, names);
   return distance(value, nearest) <= Math.max(2, nearest.length / 2) ? ` (did you mean '${nearest}'?)` : '';
+}
+
+/** Of names equally far away, the one that begins as the value does: `of` was to be `off`, not `on`. */
+function nearestName(value: string, names: readonly string[]): string {
+  const least = distance(value, closest(value, names));
+  const nearest = names.filter((name) => distance(value, name) === least);
+  return nearest.find((name) => name.startsWith(value)) ?? nearest[0]!;
 }
 
 /** Control characters, line breaks among them, become single spaces: a file name cannot forge a second line. */
@@ -127,8 +168,17 @@ export async function runProgram(program: Command, argv: readonly string[], stre
   } catch (error) {
     if (error instanceof CliExit) return error.exitCode;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_MISUSE;
-    throw error;
+    if (!isMisuse(error)) throw error;
+    new Output(streams).warn(error.message);
+    return EXIT_MISUSE;
   }
+}
+
+/** The library's typed errors (DESIGN.md §5, misuse): each has a code, and a message that says what to do. Anything else is a defect. */
+const MISUSES: readonly string[] = ['CoreMisuse', 'FirmwareError', 'KnobError', 'MeasureError'];
+
+function isMisuse(error: unknown): error is Error {
+  return error instanceof Error && MISUSES.includes(error.name);
 }
 
 /** A reader that has seen enough (`| head`) is no failure. */

@@ -23,15 +23,15 @@ import { CallFailed, ioctlWith, must } from './call.ts';
 import { cpuid2, supportedCpuid, tdCpuid, vcpuCpuid } from './cpuid.ts';
 import { Bus } from './devices/index.ts';
 import { addSections, placeSections } from './load-firmware.ts';
+import { backedRanges, checkLoadable } from './loadable.ts';
 import { addSlot, type Slot } from './memory.ts';
 import { DEFAULT_MEMORY, DEFAULT_VCPUS, type StopReason, type VmmOptions } from './options.ts';
 import { allocateScratch, type Scratch } from './scratch.ts';
 import type { Syscalls } from './syscalls.ts';
-import { parseTdvf, q35E820, type TdvfImage } from './tdvf/index.ts';
+import { parseTdvf, type TdvfImage } from './tdvf/index.ts';
 import { finalizeVm, initVcpu, initVm, tdxCapabilities } from './tdx.ts';
 import { type Vcpu, vcpuThread } from './vcpu.ts';
 
-const FOUR_GIB = 2 ** 32;
 /** Extended state that the TD may use. */
 const WANTED_XFAM = XFAM.X87 | XFAM.SSE | XFAM.AVX;
 
@@ -58,6 +58,7 @@ export class TdMachine {
     this.options = options;
     this.image = parseTdvf(options.firmware);
     this.memory = options.memory ?? DEFAULT_MEMORY;
+    checkLoadable(this.image, this.memory);
     this.bus = new Bus(options.ports ?? [], options.mmio ?? []);
   }
 
@@ -135,8 +136,7 @@ export class TdMachine {
   }
 
   *#addMemory(syscalls: Syscalls): Software {
-    const flash = { address: FOUR_GIB - this.image.size, length: this.image.size };
-    for (const [id, { address, length }] of [...q35E820(this.memory), flash].entries()) {
+    for (const [id, { address, length }] of backedRanges(this.image, this.memory).entries()) {
       this.slots.push(yield* addSlot(syscalls, this.vmFd, { id, gpa: address, length }, this.#scratch.data));
     }
   }

@@ -1,17 +1,8 @@
 import type { Command } from 'commander';
 import { deviations, fullVector } from '../../lab/knobs.ts';
-import { findProfile, PROFILES, type Profile } from '../../lab/profiles.ts';
+import { PROFILES } from '../../lab/profiles.ts';
 import { Output, type Streams } from '../output.ts';
-
-/** The profile of that name, or a failure that suggests the nearest one. */
-export const chooseProfile = (output: Output, name: string): Profile =>
-  findProfile(
-    output.choose(
-      'profile',
-      name,
-      PROFILES.map((profile) => profile.name),
-    ),
-  )!;
+import { chooseProfile } from '../run-options.ts';
 
 /** Adds `profile list` and `profile diff A B`. */
 export function registerProfile(program: Command, streams: Streams = process): void {
@@ -24,8 +15,8 @@ export function registerProfile(program: Command, streams: Streams = process): v
   command
     .command('diff')
     .description('knobs in which two profiles differ')
-    .argument('<a>')
-    .argument('<b>')
+    .argument('<a>', 'a profile')
+    .argument('<b>', 'another one')
     .option('--json', 'print JSON')
     .action((a: string, b: string, options: { json?: boolean }) => diff(new Output(streams), a, b, options.json ?? false));
 }
@@ -52,6 +43,10 @@ function diff(output: Output, a: string, b: string, json: boolean): void {
       knobs: changed,
       vectors: { a: fullVector(left.knobs), b: fullVector(right.knobs) },
     });
+    return;
+  }
+  if (Object.keys(changed).length === 0) {
+    output.line(`${a} and ${b} have the same knobs`);
     return;
   }
   output.table(
