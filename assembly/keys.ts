@@ -56,13 +56,12 @@ export function initKeys(): void {
   expected = allocate(cells << 2);
 }
 
-/** Keys as at power-on: generation 0 everywhere, nothing programmed but KeyID 0, whose key never changes. */
+/** Nothing is programmed but KeyID 0, whose key never changes. Generations go on: a random key of before the reset never comes back. */
 export function resetKeys(): void {
   for (let pkg: u32 = 0; pkg < packages; ++pkg) {
     const from = cell(pkg, 0) + 4;
     const bytes = (<usize>(keyIds - 1)) << 2;
     memory.fill(current + from, 0, bytes);
-    memory.fill(generations + from, 0, bytes);
     memory.fill(programmed + from, 0, bytes);
     memory.fill(expected + from, 0, bytes);
   }

@@ -33,9 +33,9 @@ export class KeyTable {
     this.powerOn();
   }
 
-  /** Everything is forgotten; KeyID 0 is programmed with generation 0 on every package. */
+  /** No KeyID but 0 is programmed; generations go on, so that no random key ever comes back. */
   powerOn(): void {
-    this.#slots.clear();
+    for (const slot of this.#slots.values()) slot.key = null;
     for (let pkg = 0; pkg < this.#config.packages; ++pkg) this.#slot(pkg, 0).key = this.#stream(pkg, 0, 0);
   }
 
