@@ -1,6 +1,6 @@
 import { type Cpu, type CpuidConfig, on_each_cpu, tdx_get_sysinfo, wbinvd } from '../linux/index.ts';
 import type { Software } from '../platform/index.ts';
-import { EINVAL } from '../spec/errno.ts';
+import { EINVAL, ENODEV } from '../spec/errno.ts';
 import { FEATURES0 } from '../spec/features.ts';
 import { type KnobValue, readKnobs } from '../spec/knob.ts';
 import { ATTRIBUTES, XFAM } from '../spec/layouts.ts';
@@ -10,6 +10,7 @@ import type { Kvm, TdxCaps } from './kvm.ts';
 import { Mutex } from './locks.ts';
 import { PAGE_SIZE } from './mmu/ept.ts';
 import { kvmDevice } from './system/index.ts';
+import { startTdx } from './virtualization.ts';
 
 const SUPPORTED_ATTRIBUTES = ATTRIBUTES.SEPT_VE_DISABLE;
 /** What KVM can save and restore, and PT and CET, which it leaves to the module. */
@@ -36,7 +37,7 @@ const NO_SUBLEAF = 0xffff_ffff;
 export function* loadKvm(cpu: Cpu, vector: Readonly<Record<string, KnobValue>> = {}): Software<Kvm | number> {
   const { kernel } = cpu;
   const knobs = readKnobs(kvmKnobs, vector);
-  const tdx = knobs['kvm.tdx'] === 'on' ? bringUpTdx(cpu) : null;
+  const tdx = knobs['kvm.tdx'] === 'on' ? yield* bringUpTdx(cpu) : null;
   if (typeof tdx === 'number') return tdx;
   const kvm: Kvm = { knobs, tdx, vms: new Set(), tdxLock: new Mutex('tdx_lock'), tscKhz: hostTscKhz(cpu) };
   const registered = kernel.devices.misc_register(kvmDevice(kvm));
@@ -46,8 +47,18 @@ export function* loadKvm(cpu: Cpu, vector: Readonly<Record<string, KnobValue>> =
 }
 
 /** tdx_bringup: null when TDX is off, an errno when the module cannot be loaded. */
-function bringUpTdx(cpu: Cpu): TdxCaps | number | null {
-  if (!cpu.kernel.tdx.hostPlatform) return off(cpu, 'no TDX private KeyIDs available');
+function* bringUpTdx(cpu: Cpu): Software<TdxCaps | number | null> {
+  const { tdx, knobs } = cpu.kernel;
+  if (!tdx.hostPlatform) return off(cpu, 'no TDX private KeyIDs available');
+  if (knobs['kernel.tdxInit'] === 'on-demand') {
+    const errno = yield* startTdx(cpu);
+    if (errno === -ENODEV) return off(cpu, 'the TDX module is not there');
+    if (errno !== 0) return refuse(cpu, 'TDX could not be started', errno);
+  }
+  return tdxCaps(cpu);
+}
+
+function tdxCaps(cpu: Cpu): TdxCaps | number | null {
   const sysinfo = tdx_get_sysinfo(cpu);
   if (!sysinfo) return off(cpu, 'TDX module is not initialized');
   const { td_conf, td_ctrl, features } = sysinfo;
@@ -75,9 +86,9 @@ function off(cpu: Cpu, why: string): null {
   return null;
 }
 
-function refuse(cpu: Cpu, why: string): number {
-  cpu.printk('err', 'kvm_intel', `loading failed: ${why}`);
-  return -EINVAL;
+function refuse(cpu: Cpu, why: string, errno: number = -EINVAL): number {
+  cpu.printk('err', 'kvm_intel', `loading failed: ${why}`, { errno });
+  return errno;
 }
 
 /** What KVM supports of what the module allows; null when the module forces a bit that KVM does not support. */
