@@ -1,11 +1,12 @@
-import { exercise_memory, kexec_load, seamcall_prerr } from '../linux/index.ts';
-import { MachineCheck, type Range } from '../platform/index.ts';
+import { type Cpu, exercise_memory, kexec_load, seamcall_prerr } from '../linux/index.ts';
+import { MachineCheck, type Range, type Software } from '../platform/index.ts';
 import { errnoName } from '../spec/errno.ts';
 import { TDH } from '../spec/leaves.ts';
 import { MD_SYS } from '../spec/metadata.ts';
 import { readTdReport } from './attestation.ts';
 import { findCauses } from './counterfactual.ts';
 import { explain } from './explain.ts';
+import { useTdx, useTdxByKvm } from './first-user.ts';
 import { fullVector, type KnobVector } from './knobs.ts';
 import { type Ending, Machine, type MachineOptions } from './machine.ts';
 import { type Audit, audit } from './main-audit.ts';
@@ -104,6 +105,13 @@ class MainJob {
   #linux(): void {
     this.#steps.phase = 'linux';
     this.#errno(this.machine.bootLinux(), 'TDX initialisation');
+    if (this.#failure || !this.#onDemand || !this.#profile.lacks.includes('kvm')) return;
+    this.#errno(this.machine.onCpu(0, 'driver', useTdx), 'TDX initialisation');
+  }
+
+  /** The kernel does not start the module at boot. */
+  get #onDemand(): boolean {
+    return this.machine.kernel?.knobs['kernel.tdxInit'] === 'on-demand';
   }
 
   #runTd(): void {
@@ -143,7 +151,9 @@ class MainJob {
   /** The new kernel uses all its memory, the old PAMTs included; then it tries TDX, which the old module refuses. */
   #newKernel(): void {
     const { generation } = this.machine.kernel!;
-    const errno = this.#value(this.machine.onCpu(0, 'swapper', (cpu) => cpu.kernel.start_kernel(cpu)));
+    const booted = this.#value(this.machine.onCpu(0, 'swapper', (cpu) => cpu.kernel.start_kernel(cpu)));
+    if (booted === undefined) return;
+    const errno = this.#onDemand ? this.#value(this.machine.onCpu(0, 'first user', (cpu) => this.#useTdx(cpu))) : booted;
     if (errno === undefined) return;
     const { now } = this.machine.platform.lps[0]!;
     this.#steps.add(`kernel ${generation}: TDX initialisation`, 'ok', `${errnoName(errno)}, as on real hardware`, now);
@@ -157,6 +167,10 @@ class MainJob {
       detail,
       this.machine.platform.lps[0]!.now,
     );
+  }
+
+  #useTdx(cpu: Cpu): Software<number> {
+    return this.#profile.lacks.includes('kvm') ? useTdx(cpu) : useTdxByKvm(cpu, this.machine.knobs);
   }
 
   /** After an unbreakable shutdown: what another LP gets for a SEAMCALL. */
