@@ -1,4 +1,5 @@
-import type { Software } from '../platform/index.ts';
+import type { Thread } from '../linux/index.ts';
+import { COST, type Software } from '../platform/index.ts';
 
 /** A sleeping lock. Who finds it taken waits; there is no owner check, as each section locks and unlocks in one function. */
 export class Mutex {
@@ -57,4 +58,10 @@ export class RwLock {
   writeUnlock(): void {
     this.#writer = false;
   }
+}
+
+/** cond_resched between two tries: time passes, so that whoever is waited for has its turn. */
+export function* condResched(current: Thread): Software {
+  current.cpu.lp.spend(COST.syscall);
+  yield 'pause';
 }

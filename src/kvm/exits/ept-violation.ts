@@ -1,6 +1,7 @@
 import type { Thread } from '../../linux/index.ts';
 import type { Software } from '../../platform/index.ts';
 import { EIO } from '../../spec/errno.ts';
+import { condResched } from '../locks.ts';
 import { PAGE_SIZE } from '../mmu/ept.ts';
 import { type FaultResult, pageFault } from '../mmu/fault.ts';
 import { gpaIsPrivate, type TdVcpu } from '../tdx/td.ts';
@@ -38,6 +39,6 @@ function* retryLocally(current: Thread, vcpu: Vcpu, gfn: number): Software<Fault
     const result = yield* pageFault(current, vcpu, gfn, true);
     if (result !== 'retry' || current.signal_pending) return result;
     if (vcpu.vm.dead) return -EIO;
-    yield 'pause';
+    yield* condResched(current);
   }
 }

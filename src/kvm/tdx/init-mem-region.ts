@@ -2,6 +2,7 @@ import { copy_from_user, copy_to_user, get_user_page, type Thread, tdh_mr_extend
 import type { Software } from '../../platform/index.ts';
 import { EFAULT, EINTR, EINVAL, EIO, EOPNOTSUPP } from '../../spec/errno.ts';
 import { KVM_TDX_MEASURE_MEMORY_REGION, kvm_tdx_init_mem_region } from '../../spec/kvm-uapi.ts';
+import { condResched } from '../locks.ts';
 import { PAGE_SIZE } from '../mmu/ept.ts';
 import { gfnToMemslot } from '../mmu/memslot.ts';
 import { loadRoots } from '../mmu/roots.ts';
@@ -89,7 +90,7 @@ function* mapPage(current: Thread, vm: Vm, gpa: bigint, page: number, source: nu
     if (result === 'spurious') return -EIO;
     if (current.signal_pending) return -EINTR;
     if (vm.dead) return -EIO;
-    yield 'pause';
+    yield* condResched(current);
   }
 }
 

@@ -2,6 +2,7 @@ import { copy_from_user, copy_to_user, type Thread } from '../../linux/index.ts'
 import type { Software } from '../../platform/index.ts';
 import { EFAULT, EINTR, EINVAL, EIO, EOPNOTSUPP } from '../../spec/errno.ts';
 import { kvm_pre_fault_memory } from '../../spec/kvm-uapi.ts';
+import { condResched } from '../locks.ts';
 import { PAGE_SIZE } from '../mmu/ept.ts';
 import { pageFault } from '../mmu/fault.ts';
 import { loadRoots } from '../mmu/roots.ts';
@@ -45,6 +46,6 @@ function* preFaultPage(current: Thread, vcpu: Vcpu, gpa: number): Software<numbe
     if (result !== 'retry') return 0;
     if (current.signal_pending) return -EINTR;
     if (vcpu.vm.dead) return -EIO;
-    yield 'pause';
+    yield* condResched(current);
   }
 }
