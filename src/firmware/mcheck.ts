@@ -66,7 +66,8 @@ export const mcheck = (platform: Platform, bios: BiosConfiguration): McheckResul
     if (reason) return { ok: false, reason: `MCHECK: ${reason}` };
   }
   const table: SysInfoTable = {
-    cmrs: bios.cmrs,
+    // Static from here on: no CMR is added or removed at run time (Intel's answer to the hotplug question, S1-16).
+    cmrs: Object.freeze(bios.cmrs.map((cmr) => Object.freeze({ ...cmr }))),
     totalLps: platform.lps.length,
     totalPackages: platform.packages,
     tdxWithoutIntegrity: platform.knobs['hw.integrity'] !== 'Ci',

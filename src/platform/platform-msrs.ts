@@ -23,9 +23,9 @@ const ARCH_CAPABILITIES = bits(0, 1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 1
 const LEGACY_XAPIC_DISABLED = bit(0);
 /** LBR format 0x3f, PEBS record format 5, PEBS_BASELINE, full-width counter writes, PERF_METRICS. */
 const PERF_CAPABILITIES = 0x3fn | (5n << 8n) | bits(13, 14, 15);
-/** Fast strings, performance monitoring, PEBS unavailable, MONITOR. */
-/** Assumed: a 1 GHz time-stamp counter. */
+/** Assumed: a 1 GHz time-stamp counter, as CPUID(0x15) says. */
 const TSC_TICKS_PER_NS = 1n;
+/** Fast strings, performance monitoring, PEBS unavailable, MONITOR. */
 const MISC_ENABLE = bits(0, 7, 12, 18);
 const MCG_CAP = 29n | bits(8, 9, 10, 12, 24, 27);
 const FEATURE_CONTROL = bits(0, 2, 20);

@@ -87,10 +87,7 @@ export class BareHost {
 
   /** Sets the registers and starts the SEAMCALL without running it to its end. */
   start(leaf: keyof typeof TDH | bigint, input: Input = {}, lp = this.lps[0]!) {
-    lp.gpr.fill(0x5a5an);
-    for (const register of ['rcx', 'rdx', 'r8', 'r9'] as const)
-      lp.gpr[GPR[register.toUpperCase() as 'RCX']] = BigInt(input[register] ?? 0);
-    lp.gpr[GPR.RAX] = typeof leaf === 'bigint' ? leaf : TDH[leaf];
+    this.#load(typeof leaf === 'bigint' ? leaf : TDH[leaf], input, lp);
     return this.platform.scheduler.spawn(lp, String(leaf), lp.seamcall());
   }
 
@@ -99,6 +96,24 @@ export class BareHost {
     this.platform.scheduler.run([task]);
     if (task.state === 'failed') throw task.outcome;
     return this.answer(lp);
+  }
+
+  /** A SEAMCALL that has taken its locks and stands still; the returned function lets it go on to its end. */
+  enter(leaf: keyof typeof TDH, input: Input, lp: LogicalProcessor): () => Answer {
+    this.#load(TDH[leaf], input, lp);
+    const call = lp.seamcall();
+    while (call.next().value !== 'lock');
+    return () => {
+      while (!call.next().done);
+      return this.answer(lp);
+    };
+  }
+
+  #load(rax: bigint, input: Input, lp: LogicalProcessor): void {
+    lp.gpr.fill(0x5a5an);
+    for (const register of ['rcx', 'rdx', 'r8', 'r9'] as const)
+      lp.gpr[GPR[register.toUpperCase() as 'RCX']] = BigInt(input[register] ?? 0);
+    lp.gpr[GPR.RAX] = rax;
   }
 
   answer(lp: LogicalProcessor): Answer {
@@ -139,7 +154,7 @@ export class BareHost {
   tdmrArray(...tdmrs: readonly TdmrOptions[]): number {
     const array = new Uint8Array(PAGE);
     const view = new DataView(array.buffer);
-    tdmrs.forEach((tdmr, i) => view.setBigUint64(8 * i, BigInt(this.buffer(tdmrInfo(tdmr))), true));
+    for (const [i, tdmr] of tdmrs.entries()) view.setBigUint64(8 * i, BigInt(this.buffer(tdmrInfo(tdmr))), true);
     return this.buffer(array);
   }
 
