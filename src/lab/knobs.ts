@@ -27,7 +27,7 @@ export class KnobError extends Error {
 
 /** The value that a text stands for, or a {@link KnobError}. */
 export function parseKnob(name: string, text: string): KnobValue {
-  const knob = allKnobs[name];
+  const knob = Object.hasOwn(allKnobs, name) ? allKnobs[name] : undefined;
   if (!knob) throw new KnobError('UNKNOWN_KNOB', `unknown knob '${name}'`, name, Object.keys(allKnobs));
   const value = matchValue(knob, text);
   if (value === undefined)

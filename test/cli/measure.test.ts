@@ -9,6 +9,7 @@ import { runProgram } from '../../src/cli/output.ts';
 import { measure } from '../../src/lab/measure.ts';
 import { buildTdvf, defaultFirmware, MAX_IMAGE_BYTES, MR_EXTEND, parseTdvf } from '../../src/vmm/tdvf/index.ts';
 import { bfv, describeOvmf, image, OVMF, OVMF_CODE_SECBOOT, tdHob } from '../vmm/tdvf/images.ts';
+import { expectMisuse, run } from './terminal.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'seamline-measure-'));
 const path = (name: string) => join(directory, name);
@@ -24,32 +25,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-async function seamline(
-  args: readonly string[],
-  { readFile = readFileUpTo, isTTY = false }: { readFile?: ReadFile; isTTY?: boolean } = {},
-) {
-  const written = { stdout: '', stderr: '' };
-  const sink = (name: 'stdout' | 'stderr') => ({
-    isTTY,
-    write: (text: string) => {
-      written[name] += text;
-    },
-  });
-  const streams = { stdout: sink('stdout'), stderr: sink('stderr') };
-  const program = new Command('seamline');
-  registerMeasure(program, { streams, readFile });
-  const status = await runProgram(program, args, streams);
-  return { status, ...written };
-}
+const seamline = (args: readonly string[], options: { readFile?: ReadFile; isTTY?: boolean } = {}) =>
+  run((program, { streams }) => registerMeasure(program, { streams, readFile: options.readFile ?? readFileUpTo }), args, options);
 
-/** Misuse: status 2, nothing on stdout, one line on stderr, no stack trace. */
-async function misuse(args: readonly string[], readFile?: ReadFile): Promise<string> {
-  const { status, stdout, stderr } = await seamline(args, readFile && { readFile });
-  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-  expect(stderr).toMatch(/^seamline: [^\n]+\n$/);
-  expect(stderr).not.toMatch(/\n\s+at /);
-  return stderr;
-}
+const misuse = async (args: readonly string[], readFile?: ReadFile): Promise<string> =>
+  expectMisuse(await seamline(args, readFile && { readFile }));
 
 const failing =
   (code: string): ReadFile =>

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type BootOptions, boot } from '../../lab/boot.ts';
 import { defaultFirmware } from '../../lab/firmware.ts';
+import type { MachineOptions } from '../../lab/machine.ts';
 import type { BootReport } from '../../lab/report.ts';
 import * as errnos from '../../spec/errno.ts';
 import { bootJson, printSummary, stepHeader, stepLine } from '../boot-output.ts';
@@ -13,6 +14,8 @@ import { openTrace } from '../trace-file.ts';
 export interface BootHost {
   readonly streams: Streams;
   readonly readFile: ReadFile;
+  /** Another machine than the two-package one. */
+  readonly memoryMap?: MachineOptions['memoryMap'];
 }
 
 interface Flags extends RunFlags {
@@ -76,6 +79,7 @@ function bootOptions(output: Output, flags: Flags, host: BootHost): BootOptions 
   const profile = chooseProfile(output, flags.profile);
   return {
     seed: parseSeed(output, flags.seed),
+    ...(host.memoryMap && { memoryMap: host.memoryMap }),
     profile: profile.name,
     knobs: parseSettings(output, flags.set),
     firmware:
@@ -109,12 +113,18 @@ function liveSteps(output: Output, streams: Streams): Pick<BootOptions, 'onStepB
   const wipe = () => {
     if (terminal) streams.stdout.write('\r\u001b[2K');
   };
-  output.line(output.colors.dim(stepHeader()));
+  let titled = false;
+  const title = () => {
+    if (!titled) output.line(output.colors.dim(stepHeader()));
+    titled = true;
+  };
   return {
     onStepBegin: (phase, name) => {
+      title();
       if (terminal) streams.stdout.write(output.colors.dim(`${phase.padEnd(9)} ${name} …`));
     },
     onStep: (step) => {
+      title();
       wipe();
       output.line(stepLine(step, output.colors));
     },
