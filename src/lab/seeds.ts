@@ -11,17 +11,16 @@ export interface Classified {
 }
 
 /**
- * Runs the main job once. `mc`: it ended in a machine check; `latent`: it ended well, but an oracle sees damage that nobody has read yet;
+ * Runs the main job once. `mc`: it ended in a machine check; `latent`: it ended well, but PAMT lines are damaged and nobody has consumed one yet;
  * `harmless`: nothing is wrong; `other`: it failed in another way.
  */
 export function classify(options: BootOptions): Classified {
-  const report = boot({ ...options, counterfactual: false });
-  const { verdict, findings, traceHash } = report;
-  const latent = findings.filter(({ severity }) => severity === 'latent');
-  if (verdict.kind === 'mc') return { outcome: 'mc', detail: verdict.text, traceHash };
-  if (verdict.kind !== 'ok' && verdict.kind !== 'oracle') return { outcome: 'other', detail: verdict.text, traceHash };
-  if (findings.length > latent.length) return { outcome: 'other', detail: findings[0]!.text, traceHash };
-  return latent.length > 0
-    ? { outcome: 'latent', detail: `${latent.length} × ${latent[0]!.text}`, traceHash }
-    : { outcome: 'harmless', detail: '', traceHash };
+  const { verdict, findings, traceHash } = boot({ ...options, counterfactual: false });
+  const result = (outcome: Outcome, detail: string): Classified => ({ outcome, detail, traceHash });
+  if (verdict.kind === 'mc') return result('mc', verdict.text);
+  const other = findings.find(({ severity, oracle }) => severity === 'violation' && oracle !== 'pamt');
+  if (other) return result('other', other.text);
+  if (verdict.kind !== 'ok' && verdict.kind !== 'oracle') return result('other', verdict.text);
+  const [damage] = findings;
+  return damage ? result('latent', damage.text) : result('harmless', '');
 }
