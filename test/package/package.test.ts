@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { chromium } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { block } from '../readme-blocks.ts';
 import { Consumer, census, entries, importAll, manifest, requireAll, root, tool } from './consumer.ts';
 
 type Census = Readonly<Record<string, readonly string[]>>;
@@ -65,6 +66,17 @@ console.log(WebAssembly.Module.exports(module).length, WebAssembly.Module.import
   });
 });
 
+describe('the README’s library snippet', () => {
+  it('type-checks against the package’s types and runs', () => {
+    consumer.write('snippet.mts', block('snippet'));
+    const options = ['--module', 'nodenext', '--target', 'es2022', '--lib', 'es2023,dom', '--strict'];
+    consumer.node(tool('typescript/bin/tsc'), 'snippet.mts', '--ignoreConfig', ...options);
+    const [verdict = '', line = ''] = consumer.node('snippet.mjs').trimEnd().split('\n');
+    expect(verdict).toMatch(/^ok [0-9a-f]{96}$/);
+    expect(line).toMatch(/^42n false [1-9]\d*$/);
+  });
+});
+
 describe('bundlers without configuration', () => {
   it.each(['node', 'browser'] as const)('esbuild for %s', async (platform) => {
     consumer.write('entry.mjs', census(importAll));
@@ -79,6 +91,25 @@ describe('bundlers without configuration', () => {
     });
     expect(result).toMatchObject({ errors: [], warnings: [] });
     expect(JSON.parse(consumer.node(outfile))).toEqual(expected);
+  });
+
+  it('none of them needs what only the command needs', async () => {
+    consumer.write('entry.mjs', census(importAll));
+    const { metafile } = await build({
+      absWorkingDir: consumer.directory,
+      entryPoints: ['entry.mjs'],
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      metafile: true,
+      write: false,
+    });
+    const packages = Object.keys(metafile.inputs).map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+    expect(packages).toContain(manifest.name);
+    expect(packages).not.toContain('commander');
+    const allowed = [manifest.name, '@assemblyscript/loader', '@noble/hashes', undefined];
+    expect(packages.filter((name) => !allowed.includes(name))).toEqual([]);
+    expect(Object.keys(metafile.inputs).filter((path) => path.includes('src/cli/'))).toEqual([]);
   });
 
   it('Vite, and the result runs in a browser', async ({ skip }) => {

@@ -30,6 +30,7 @@ function run(output: Output, flags: Flags): void {
   const from = parseSeed(output, flags.from, '--from');
   if (from + BigInt(count) - 1n > MAX_SEED)
     output.fail(`--from ${flags.from} with --count ${count} goes past 2^64-1: start lower`);
+  const width = String(from + BigInt(count) - 1n).length;
   const knobs = parseSettings(output, flags.set);
   const profile = chooseProfile(output, flags.profile).name;
   const firmware = { name: 'embedded default', bytes: defaultFirmware() };
@@ -38,7 +39,7 @@ function run(output: Output, flags: Flags): void {
     const seed = from + BigInt(i);
     const result = classify({ seed, profile, knobs, firmware });
     tally[result.outcome]++;
-    if (!flags.json) output.line(`seed ${String(seed).padStart(6)}  ${paint(output, result.outcome)}  ${result.detail}`);
+    if (!flags.json) output.line(`seed ${String(seed).padStart(width)}  ${paint(output, result.outcome)}  ${result.detail}`);
     return { seed: `0x${seed.toString(16).padStart(16, '0')}`, ...result };
   });
   if (flags.json) output.json({ schema: 'seamline/seeds/1', profile, knobs, tally, results });
