@@ -9,27 +9,26 @@ const WIDTH = 120;
 const KEPT_PARTS = /^(phase|MRTD|causal|cause)\b/;
 const STEP = /^(?<phase>\S+) +(?<name>.+?) +[\d.,]+ ms +(?<seamcalls>[\d,]*) +(?<outcome>ok|failed|skipped|LP lost)/;
 
-/** The main job: system calls that end in no SEAMCALL are left out, and of steps of one name all but the first. */
-function essentialSteps(lines) {
-  const seen = new Set();
-  return withGaps(lines, (line) => {
-    const { phase, name, seamcalls } = STEP.exec(line)?.groups ?? {};
-    if (phase === undefined) return true;
-    const repeated = seen.has(`${phase} ${name}`);
-    seen.add(`${phase} ${name}`);
-    return !repeated && (phase !== 'vmm' || seamcalls !== '');
+const parse = (line) => STEP.exec(line)?.groups;
+
+/** The main job: a system call is left out when it ended in no SEAMCALL, or when another of its name has been shown. */
+function essentialSteps([title, ...lines]) {
+  const shown = new Set();
+  const kept = lines.filter((line) => {
+    const { phase, name, seamcalls } = parse(line) ?? {};
+    if (!name?.startsWith('KVM_')) return true;
+    const call = name.replace(/ × \d+$/, '');
+    if (phase !== 'vmm' || seamcalls === '' || shown.has(call)) return false;
+    return shown.add(call);
   });
+  return [title, ...kept, `… ${lines.length - kept.length} steps left out: system calls without a SEAMCALL, or more of the same`];
 }
 
-/** A what-if: what did not go well, and what came after it. */
-function failedSteps(lines) {
-  const from = lines.findIndex((line) => !['ok', undefined].includes(STEP.exec(line)?.groups.outcome));
-  return withGaps(lines, (_line, i) => i === 0 || (from >= 0 && i >= from));
-}
-
-function withGaps(lines, keep) {
-  const marked = lines.map((line, i) => (keep(line, i) ? line : null));
-  return marked.flatMap((line, i) => line ?? (marked[i - 1] === null ? [] : ['…']));
+/** A what-if: the last step that went well, and everything from the first on that did not. */
+function failedSteps([title, ...lines]) {
+  const failed = lines.findIndex((line) => !['ok', undefined].includes(parse(line)?.outcome));
+  const from = Math.max(0, failed < 0 ? lines.length - 1 : failed - 1);
+  return [title, `… ${from} steps left out`, ...lines.slice(from)];
 }
 
 const BLOCKS = [
@@ -59,11 +58,28 @@ function screenful({ args, steps, status }) {
     .join('\n')
     .split(/\n{2,}/)
     .filter((part) => KEPT_PARTS.test(part));
-  const kept = parts.map((part) => (part.startsWith('phase') ? steps(part.split('\n')).join('\n') : part));
-  return [...kept, verdict.join('\n')].join('\n\n').split('\n').map(clip).join('\n');
+  const kept = parts.map((part) =>
+    part.startsWith('phase') ? steps(part.split('\n')).map(clip) : part.split('\n').flatMap(wrap),
+  );
+  return [...kept, verdict.flatMap(wrap)].map((part) => part.join('\n')).join('\n\n');
 }
 
+/** Steps keep to their line. */
 const clip = (line) => (line.length > WIDTH ? `${line.slice(0, WIDTH - 1).trimEnd()}…` : line).trimEnd();
+
+/** Prose goes on under itself. */
+function wrap(line) {
+  const indent = ' '.repeat(/^ *(\d+\. |\w+: +\w+ +)?/.exec(line)[0].length);
+  const lines = [];
+  let rest = line.trimEnd();
+  while (rest.length > WIDTH) {
+    const at = rest.lastIndexOf(' ', WIDTH);
+    if (at <= indent.length) break;
+    lines.push(rest.slice(0, at).trimEnd());
+    rest = indent + rest.slice(at + 1);
+  }
+  return [...lines, rest];
+}
 
 function fill(readme, block) {
   const [begin, end] = [`<!-- ${block.name} -->`, `<!-- /${block.name} -->`];
