@@ -70,12 +70,17 @@ export const kernelKnobs = {
   'kernel.vmxonOwner': oneOf(['arch', 'kvm'], 'Who executes VMXON.', ['S1-02']),
   'kernel.hibernation': onOff('off', 'Hibernation is available (no nohibernate on the command line).', ['S1-37']),
   'kernel.initOnAlloc': onOff('off', 'init_on_alloc=1: the page allocator zeroes what it hands out.', ['S0-30']),
+  'kernel.earlierUse': oneOf(
+    ['seeded', 'recent'],
+    'How long ago page frames had their earlier users: the seed says what is left of their dirty lines, or all of them.',
+    ['S0-31'],
+  ),
   'kernel.dirtyLines': integer(
-    8192,
+    16_384,
     0,
     1_048_576,
-    'Dirty KeyID-0 lines that earlier users leave in one contiguous allocation, over both packages.',
-    ['S0-30'],
+    'Dirty KeyID-0 lines that recent users left in one contiguous allocation, over both packages.',
+    ['S0-30', 'S0-31'],
   ),
   'kernel.dirtyPages': integer(
     25,

@@ -23,7 +23,8 @@ describe('knobs', () => {
 
 describe('profiles', () => {
   it('[SX-02] are vectors of knobs that exist, with values that exist', () => {
-    for (const { knobs } of PROFILES) for (const [name, value] of Object.entries(knobs)) expect(parseKnob(name, String(value))).toBe(value);
+    for (const { knobs } of PROFILES)
+      for (const [name, value] of Object.entries(knobs)) expect(parseKnob(name, String(value))).toBe(value);
   });
 
   it('[SX-02] differ from each other in exactly the knobs that the deltas name', () => {

@@ -157,7 +157,7 @@ describe('dirty KeyID-0 lines over the PAMTs', () => {
 
   /** Lines of the PAMTs that the module wrote and that somebody else has written since, when nothing is cached any more. */
   const overwrittenLines = (knobs: Record<string, string>, seed: bigint): number => {
-    const small = { 'hw.cache.sets': 64, 'kernel.dirtyLines': 1024, ...knobs };
+    const small = { 'hw.cache.sets': 64, 'kernel.earlierUse': 'recent', 'kernel.dirtyLines': 1024, ...knobs };
     const machine = realMachine(small, { memoryMap: tinyMap, lpsPerPackage: 1, seed });
     if (tryBoot(machine) === 'lost') return 1;
     evictAll(machine);

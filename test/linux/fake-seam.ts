@@ -229,7 +229,7 @@ export const bench = (knobs: Readonly<Record<string, KnobValue>> = {}, options: 
   const seam = new FakeSeam();
   if (platform.knobs['bios.seamrr'] === 'on') platform.seam.range = platform.map.seamrr;
   if (platform.knobs['bios.seamModule'] === 'loaded') platform.seam.module = seam;
-  return { platform, seam, kernel: new Kernel(platform, { 'kernel.dirtyLines': 64, ...knobs }) };
+  return { platform, seam, kernel: new Kernel(platform, { 'kernel.earlierUse': 'recent', 'kernel.dirtyLines': 64, ...knobs }) };
 };
 
 /** Runs software on a CPU of a kernel to its end. */

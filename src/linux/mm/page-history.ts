@@ -6,6 +6,8 @@ import type { PageHistory } from './page-alloc.ts';
 const LINE = 64;
 /** At most this part of a contiguous allocation's lines is dirty. */
 const DENSITY = 1 / 4;
+/** What later users of the caches have left of the earlier users' dirty lines; each as likely as the others (assumed). */
+const SHARES = [1, 1 / 16, 1 / 256, 1 / 4096, 0] as const;
 
 /**
  * The earlier users of page frames, as far as the caches remember them: ordinary stores through KeyID 0 by CPUs of every package, whose lines
@@ -14,11 +16,16 @@ const DENSITY = 1 / 4;
 export class EarlierUsers implements PageHistory {
   readonly #kernel: Kernel;
   readonly #random;
+  /** Lines of a contiguous allocation that are still dirty. */
+  readonly #dirtyLines: number;
   readonly #events = new Map<number, number>();
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#random = kernel.platform.random('page history');
+    const { 'kernel.dirtyLines': lines, 'kernel.earlierUse': use } = kernel.knobs;
+    const share = use === 'recent' ? 1 : SHARES[kernel.platform.random('earlier use').below(SHARES.length)]!;
+    this.#dirtyLines = Math.floor(lines * share);
   }
 
   onAllocate(cpu: Cpu, base: number, size: number): void {
@@ -28,7 +35,7 @@ export class EarlierUsers implements PageHistory {
     const lines = size / LINE;
     const contiguous = size > PAGE_SIZE;
     const dirty = contiguous
-      ? Math.min(knobs['kernel.dirtyLines'], lines * DENSITY)
+      ? Math.min(this.#dirtyLines, lines * DENSITY)
       : this.#random.below(100) < knobs['kernel.dirtyPages']
         ? 1
         : 0;
