@@ -5,7 +5,7 @@ import type { BootReport, StepRecord } from '../lab/report.ts';
 import type { Colors, Output } from './output.ts';
 
 const PHASE_WIDTH = 9;
-const NAME_WIDTH = 46;
+const NAME_WIDTH = 58;
 
 export const milliseconds = (ns: number): string => `${(ns / 1e6).toFixed(3)} ms`;
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

@@ -156,7 +156,7 @@ class MainJob {
     const errno = this.#onDemand ? this.#value(this.machine.onCpu(0, 'first user', (cpu) => this.#useTdx(cpu))) : booted;
     if (errno === undefined) return;
     const { now } = this.machine.platform.lps[0]!;
-    this.#steps.add(`kernel ${generation}: TDX initialisation`, 'ok', `${errnoName(errno)}, as on real hardware`, now);
+    this.#steps.add(`kernel ${generation}: TDX initialisation`, errno === 0 ? 'ok' : 'failed', errnoName(errno), now);
     const workload = this.#value(this.machine.onCpu(0, 'workload', (cpu) => exercise_memory(cpu, WORKLOAD)));
     if (!workload) return;
     const { operations, partialStores, corrupted } = workload;
