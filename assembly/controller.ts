@@ -163,7 +163,7 @@ export function writePartial(
     poisonSilently(frame, index, tag);
     return;
   }
-  let poisoned = (tag & POISON) != 0;
+  let poisoned: bool = (tag & POISON) != 0;
   if (foreign) clearLine(mergeLine);
   else poisoned = readLine(frame, index, keyId, mergeLine);
   memory.copy(mergeLine + offset, from, length);
