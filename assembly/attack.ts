@@ -102,6 +102,6 @@ function flipData(line: u64, bit: u32): void {
   const index = <u32>line & 63;
   ciphertextOf(desc, index, line, lineTag(desc, index), at);
   const byte = at + <usize>(bit >> 3);
-  store<u8>(byte, <u8>(<u32>load<u8>(byte) ^ (<u32>1 << (bit & 7))));
+  store<u8>(byte, <u8>(<u32>load<u8>(byte) ^ ((<u32>1) << (bit & 7))));
   putStored(desc, index, at);
 }
