@@ -1,4 +1,4 @@
-import { type Cpu, exercise_memory, kexec_load, seamcall_prerr } from '../linux/index.ts';
+import { type Cpu, exercise_memory, type KexecReport, kexec_load, PAGE_SIZE, seamcall_prerr } from '../linux/index.ts';
 import { MachineCheck, type Range, type Software } from '../platform/index.ts';
 import { errnoName } from '../spec/errno.ts';
 import { TDH } from '../spec/leaves.ts';
@@ -145,11 +145,14 @@ class MainJob {
     const { now } = this.machine.platform.lps[0]!;
     this.#keepLog();
     if (errno !== 0) this.#steps.add('kexec', 'skipped', `refused: ${errnoName(errno)}`, now);
-    else if (this.#value(this.machine.kexec())) this.#newKernel();
+    else {
+      const report = this.#value(this.machine.kexec());
+      if (report) this.#newKernel(report);
+    }
   }
 
-  /** The new kernel uses all its memory, the old PAMTs included; then it tries TDX, which the old module refuses. */
-  #newKernel(): void {
+  /** The new kernel tries TDX with the module as the old kernel left it, looks at the old PAMTs, and then uses all its memory, them included. */
+  #newKernel({ pamts }: KexecReport): void {
     const { generation } = this.machine.kernel!;
     const booted = this.#value(this.machine.onCpu(0, 'swapper', (cpu) => cpu.kernel.start_kernel(cpu)));
     if (booted === undefined) return;
@@ -157,6 +160,7 @@ class MainJob {
     if (errno === undefined) return;
     const { now } = this.machine.platform.lps[0]!;
     this.#steps.add(`kernel ${generation}: TDX initialisation`, errno === 0 ? 'ok' : 'failed', errnoName(errno), now);
+    if (this.#value(this.machine.onCpu(0, 'old PAMTs', (cpu) => readOldPamts(cpu, pamts))) === undefined) return;
     const workload = this.#value(this.machine.onCpu(0, 'workload', (cpu) => exercise_memory(cpu, WORKLOAD)));
     if (!workload) return;
     const { operations, partialStores, corrupted } = workload;
@@ -281,6 +285,23 @@ class MainJob {
     const latent = findings.length > 0 ? `; ${findings.length} latent findings` : '';
     return { kind: 'ok', errno: '', text: `${this.#audit?.summary ?? 'nothing to audit'}${latent}` };
   }
+}
+
+/** The new kernel reads the first page of every old PAMT through KeyID 0; the value is how many bytes were not zero. */
+function* readOldPamts({ lp, kernel }: Cpu, pamts: KexecReport['pamts']): Software<number> {
+  const read = function* (): Software<number> {
+    let found = 0;
+    for (const { base } of pamts) {
+      found += lp.loadBytes(base, PAGE_SIZE).filter((byte) => byte !== 0).length;
+      yield 'pause';
+    }
+    return found;
+  };
+  return yield* lp.phase(
+    `kernel ${kernel.generation}: reads the old PAMTs`,
+    read(),
+    (found) => `${pamts.length} pages, ${found} bytes other than zero`,
+  );
 }
 
 const describe = (exception: unknown): string =>
