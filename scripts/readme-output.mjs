@@ -4,7 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const CLI = 'dist/src/cli/main.js';
-const WIDTH = 120;
+/** Columns: prose is wrapped, steps are cut. */
+const WIDTH = { prose: 120, step: 140 };
 /** Parts of the output by their first word; they are set apart by blank lines. */
 const KEPT_PARTS = /^(phase|MRTD|causal|cause)\b/;
 const STEP = /^(?<phase>\S+) +(?<name>.+?) +[\d.,]+ ms +(?<seamcalls>[\d,]*) +(?<outcome>ok|failed|skipped|LP lost)/;
@@ -65,15 +66,15 @@ function screenful({ args, steps, status }) {
 }
 
 /** Steps keep to their line. */
-const clip = (line) => (line.length > WIDTH ? `${line.slice(0, WIDTH - 1).trimEnd()}…` : line).trimEnd();
+const clip = (line) => (line.length > WIDTH.step ? `${line.slice(0, WIDTH.step - 1).trimEnd()}…` : line).trimEnd();
 
 /** Prose goes on under itself. */
 function wrap(line) {
   const indent = ' '.repeat(/^ *(\d+\. |\w+: +\w+ +)?/.exec(line)[0].length);
   const lines = [];
   let rest = line.trimEnd();
-  while (rest.length > WIDTH) {
-    const at = rest.lastIndexOf(' ', WIDTH);
+  while (rest.length > WIDTH.prose) {
+    const at = rest.lastIndexOf(' ', WIDTH.prose);
     if (at <= indent.length) break;
     lines.push(rest.slice(0, at).trimEnd());
     rest = indent + rest.slice(at + 1);

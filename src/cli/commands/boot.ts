@@ -121,7 +121,11 @@ function liveSteps(output: Output, streams: Streams): Pick<BootOptions, 'onStepB
   return {
     onStepBegin: (phase, name) => {
       title();
-      if (terminal) streams.stdout.write(output.colors.dim(`${phase.padEnd(9)} ${name} …`));
+      if (!terminal) return;
+      wipe();
+      streams.stdout.write(
+        output.colors.dim(`${phase.padEnd(9)} ${name} …`.slice(0, (output.width ?? Number.POSITIVE_INFINITY) - 1)),
+      );
     },
     onStep: (step) => {
       title();
