@@ -29,6 +29,8 @@ export interface PlatformOptions {
   readonly packages?: number;
   /** Logical processors a package. Default 4. */
   readonly lpsPerPackage?: number;
+  /** Scheduler steps in which no thread begins or ends after which a run throws RunStuck. Default DEFAULT_STEP_BUDGET. */
+  readonly stepBudget?: number;
 }
 
 const SHARED_KEYIDS = 15;
@@ -72,7 +74,8 @@ export class Platform {
     this.cpuid = new NativeCpuid(this);
     this.dma = new Dma(this);
     this.report = new ReportOperation(this.random('report'));
-    this.scheduler = new Scheduler(this.lps, this.knobs['hw.schedule'] === 'seeded' ? this.random('scheduler') : null);
+    const choices = this.knobs['hw.schedule'] === 'seeded' ? this.random('scheduler') : null;
+    this.scheduler = new Scheduler(this.lps, choices, options.stepBudget);
     definePlatformMsrs(this);
   }
 

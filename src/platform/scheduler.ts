@@ -1,5 +1,6 @@
+import { COST } from './costs.ts';
 import { HardwareException } from './exceptions.ts';
-import type { LogicalProcessor } from './logical-processor.ts';
+import type { LogicalProcessor, LpMode } from './logical-processor.ts';
 import type { RandomStream } from './random.ts';
 import type { Software, Step, Wait } from './software.ts';
 
@@ -11,6 +12,38 @@ export interface Task {
   /** What the software returned, or the exception that nobody caught. */
   outcome: unknown;
 }
+
+/** What one logical processor is at, for a report of a run that does not end. */
+export interface LpActivity {
+  readonly lp: number;
+  readonly mode: LpMode;
+  /** Virtual time in nanoseconds. */
+  readonly now: number;
+  readonly pendingInterrupts: number;
+  /** Its threads and interrupt handlers: what each waits for, or `runs`. */
+  readonly tasks: readonly { readonly name: string; readonly doing: string }[];
+}
+
+/** Steps in which no thread began or ended after which a run counts as stuck. */
+export const DEFAULT_STEP_BUDGET = 4_000_000;
+
+/** A run in which no thread began or ended for a whole step budget: software that goes round in circles. */
+export class RunStuck extends Error {
+  readonly code = 'RUN_STUCK';
+  readonly activities: readonly LpActivity[];
+
+  constructor(budget: number, activities: readonly LpActivity[]) {
+    super(
+      `no thread began or ended for ${budget} steps (${activities.map(describe).join('; ')}). ` +
+        'If the run is only long, create the Platform with a larger stepBudget.',
+    );
+    this.name = 'RunStuck';
+    this.activities = activities;
+  }
+}
+
+const describe = ({ lp, mode, tasks }: LpActivity): string =>
+  `LP ${lp} in ${mode}: ${tasks.map(({ name, doing }) => `${name} ${doing}`).join(', ')}`;
 
 interface Running {
   readonly task: Task;
@@ -35,10 +68,14 @@ const isWait = (step: Step): step is Wait => typeof step === 'object';
 export class Scheduler {
   readonly #contexts: Context[];
   readonly #random: RandomStream | null;
+  readonly #stepBudget: number;
   /** Steps taken, for budgets and the trace hash. */
   steps = 0;
+  /** {@link steps} when a thread last began or ended. */
+  #progressAt = 0;
 
-  constructor(lps: readonly LogicalProcessor[], random: RandomStream | null) {
+  constructor(lps: readonly LogicalProcessor[], random: RandomStream | null, stepBudget = DEFAULT_STEP_BUDGET) {
+    this.#stepBudget = stepBudget;
     this.#contexts = lps.map((lp) => ({ lp, threads: [], handlers: [] }));
     this.#random = random;
   }
@@ -47,6 +84,7 @@ export class Scheduler {
   spawn(lp: LogicalProcessor, name: string, software: Software<unknown>): Task {
     const task: Task = { name, lp, state: 'ready', outcome: undefined };
     this.#contexts[lp.id]!.threads.push({ task, software, wait: null });
+    this.#progressAt = this.steps;
     return task;
   }
 
@@ -62,6 +100,7 @@ export class Scheduler {
   /**
    * Runs until every given task has ended (all tasks when none is given), or nothing can go on.
    * Returns true when they all ended.
+   * @throws {RunStuck} when no thread begins or ends for a whole step budget.
    */
   run(tasks: readonly Task[] = []): boolean {
     for (;;) {
@@ -71,8 +110,25 @@ export class Scheduler {
         return tasks.length === 0
           ? this.#contexts.every((c) => c.threads.length === 0)
           : tasks.every((task) => task.state !== 'ready');
+      if (this.steps - this.#progressAt >= this.#stepBudget) throw new RunStuck(this.#stepBudget, this.activities());
       this.#step(context);
     }
+  }
+
+  /** What the LPs that have work are at. */
+  activities(): LpActivity[] {
+    return this.#contexts
+      .filter(({ threads, handlers }) => threads.length + handlers.length > 0)
+      .map(({ lp, threads, handlers }) => ({
+        lp: lp.id,
+        mode: lp.mode,
+        now: lp.now,
+        pendingInterrupts: lp.pendingInterrupts.length,
+        tasks: [...handlers, ...threads].map(({ task, wait }) => ({
+          name: task.name,
+          doing: wait ? `waits for ${wait.what}` : 'runs',
+        })),
+      }));
   }
 
   #choose(): Context | null {
@@ -118,6 +174,8 @@ export class Scheduler {
 
   #advance(context: Context, running: Running): void {
     const { task } = running;
+    const { lp } = context;
+    const before = lp.now;
     try {
       const result = running.software.next();
       if (result.done) {
@@ -126,14 +184,18 @@ export class Scheduler {
       } else if (isWait(result.value)) {
         running.wait = result.value;
         rotate(context.threads, running);
+      } else if (result.value === 'pause' && lp.now === before) {
+        // Who polls lets time pass: else its clock stays the earliest, and whoever it waits for never has a turn.
+        lp.spend(COST.guestStep);
       }
     } catch (exception) {
       if (!(exception instanceof HardwareException)) throw exception;
       task.state = 'failed';
       task.outcome = exception;
-      context.lp.stopped = 'panic';
+      lp.stopped = 'panic';
     }
     if (task.state !== 'ready') {
+      if (context.threads.includes(running)) this.#progressAt = this.steps;
       remove(context.handlers, running);
       remove(context.threads, running);
     }

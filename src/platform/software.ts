@@ -4,7 +4,7 @@
  */
 
 /** A place where another LP may go on, or an NMI may stop this one. */
-export type Point = 'seamcall-enter' | 'seamcall-exit' | 'ipi' | 'lock' | 'nmi-window' | 'pause' | 'guest';
+export type Point = 'seamcall-enter' | 'seamcall-exit' | 'ipi' | 'lock' | 'nmi-window' | 'interrupt-window' | 'pause' | 'guest';
 
 /** The software waits; `ready` is asked again whenever the scheduler looks. */
 export interface Wait {

@@ -47,6 +47,8 @@ export class Vmx {
     this.#endTdcall(lp, statusName(lp.gpr[GPR.RAX]!));
     const run = lp.beginEvent('td-run', `vCPU 0x${vmcs.vmcsPa.toString(16)}`, identity(vmcs));
     lp.mode = 'td';
+    // The module answers many exits itself: a guest that asks again and again must not keep the other LPs from their turn.
+    yield 'guest';
     const exit = yield* this.#run(lp, vcpu, entry.software);
     lp.mode = 'seam';
     lp.endEvent(run, EXIT_NAMES.get(exit.reason) ?? `exit ${exit.reason}`);

@@ -42,6 +42,8 @@ export function* enterGuest(current: Thread, vcpu: Vcpu): Software<number> {
   }
   vcpu.mode = 'outside-guest';
   lp.interruptsEnabled = true;
+  // vcpu_enter_guest: local_irq_enable() takes the interrupts that waited, before the exit is handled and the guest goes on.
+  yield 'interrupt-window';
   if (!entered) {
     const zap = vcpu.vm.td!;
     yield { what: 'S-EPT zap', ready: () => !zap.waitForSeptZap };
