@@ -50,7 +50,7 @@ describe('a good run', () => {
     text = await boot(['--trace', path('good.json')]);
     jsonRun = await boot(['--json', '--expect', 'ok']);
     json = JSON.parse(jsonRun.stdout);
-  });
+  }, 120_000);
 
   it('shows its steps, what it measured and the verdict, with status 0', () => {
     expect(text).toMatchObject({ status: 0, stderr: '' });
