@@ -2,7 +2,8 @@
 import type { KnobVector } from '../../src/lab/knobs.ts';
 import type { Machine } from '../../src/lab/machine.ts';
 import { pamtRanges, tdh_phymem_page_rdmd } from '../../src/linux/index.ts';
-import { Attacker, type FaultRecord } from '../../src/platform/index.ts';
+import { Attacker } from '../../src/platform/index.ts';
+import type { FaultRecord } from '../../src/platform/probe.ts';
 import { poweredOn } from './world.ts';
 
 /** Nothing dirty but what the test writes, and a cache that evicts nothing by itself. */
