@@ -33,7 +33,11 @@ function during<T>(lp: LogicalProcessor, name: string, act: () => T): T {
 
 describe('a skipped WBINVD', () => {
   const run = (wbinvd: 'on' | 'off'): Machine => {
-    const machine = poweredOn({ 'kernel.wbinvdBeforeKeyConfig': wbinvd });
+    const machine = poweredOn({
+      'kernel.wbinvdBeforeKeyConfig': wbinvd,
+      'kernel.earlierUse': 'recent',
+      'kernel.dirtyLines': 8192,
+    });
     machine.bootLinux();
     return machine;
   };
