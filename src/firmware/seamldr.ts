@@ -1,6 +1,7 @@
 import { sha384 } from '@noble/hashes/sha2.js';
 import {
   GPR,
+  KEYID_SHIFT,
   type LogicalProcessor,
   type Platform,
   type SeamSoftware,
@@ -65,18 +66,27 @@ export class PSeamldr implements SeamSoftware {
     if (pa === null) return SEAMLDR_STATUS.EBADPARAM;
     if (this.#platform.seam.module) return SEAMLDR_STATUS.EMODBUSY;
     const params = lp.loadBytes(pa, SEAMLDR_PARAMS.SIZE);
-    const pages = SEAMLDR_PARAMS.NUM_MODULE_PAGES.getNumber(params);
-    if (SEAMLDR_PARAMS.SCENARIO.get(params) !== LOAD || pages < 1 || pages > MAX_MODULE_PAGES) return SEAMLDR_STATUS.EBADPARAM;
+    const pages = this.#modulePages(params);
+    if (SEAMLDR_PARAMS.SCENARIO.get(params) !== LOAD || pages === null) return SEAMLDR_STATUS.EBADPARAM;
     this.#arrived.add(lp.id);
     if (this.#arrived.size < this.#info.totalLps) return SEAMLDR_STATUS.SUCCESS;
-    this.#load(lp, params, pages);
+    this.#load(lp, pages);
     return SEAMLDR_STATUS.SUCCESS;
   }
 
-  #load(lp: LogicalProcessor, params: Uint8Array, pages: number): void {
+  /** Addresses of the image's pages; null when there are too few or too many, or one is not a page outside SEAMRR. */
+  #modulePages(params: Uint8Array): number[] | null {
+    const count = SEAMLDR_PARAMS.NUM_MODULE_PAGES.get(params);
+    if (count < 1n || count > BigInt(MAX_MODULE_PAGES)) return null;
+    const pages = Array.from({ length: Number(count) }, (_, i) =>
+      this.#address(SEAMLDR_PARAMS.MODULE_PAGES.get(params, 8 * i), PAGE),
+    );
+    return pages.every((page) => page !== null) ? pages : null;
+  }
+
+  #load(lp: LogicalProcessor, pages: readonly number[]): void {
     const hash = sha384.create();
-    for (let page = 0; page < pages; page++)
-      hash.update(lp.loadBytes(SEAMLDR_PARAMS.MODULE_PAGES.getNumber(params, 8 * page), PAGE));
+    for (const page of pages) hash.update(lp.loadBytes(page, PAGE));
     this.#mrSeam = new Uint8Array(hash.digest());
     this.#platform.report.setSeamIdentity({
       mrSeam: this.#mrSeam,
@@ -89,8 +99,12 @@ export class PSeamldr implements SeamSoftware {
   }
 
   #buffer(lp: LogicalProcessor, alignment: number): number | null {
-    const rcx = lp.gpr[GPR.RCX]!;
-    const pa = Number(rcx);
-    return rcx < 1n << 46n && pa % alignment === 0 && !this.#platform.seam.covers(pa) ? pa : null;
+    return this.#address(lp.gpr[GPR.RCX]!, alignment);
+  }
+
+  /** An aligned address without KeyID bits, outside SEAMRR; else null. */
+  #address(value: bigint, alignment: number): number | null {
+    const pa = Number(value);
+    return value >> BigInt(KEYID_SHIFT) === 0n && pa % alignment === 0 && !this.#platform.seam.covers(pa) ? pa : null;
   }
 }

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { configureBios, type FirmwareReport, mcheck, powerOn, SEAMLDR_INFO, SEAMLDR_STATUS } from '../../src/firmware/index.ts';
+import {
+  configureBios,
+  type FirmwareReport,
+  mcheck,
+  powerOn,
+  SEAMLDR_INFO,
+  SEAMLDR_PARAMS,
+  SEAMLDR_STATUS,
+} from '../../src/firmware/index.ts';
 import { GPR, type MemoryMap, Platform, type SeamSoftware, smallMap } from '../../src/platform/index.ts';
 import type { KnobValue } from '../../src/spec/knob.ts';
 import { TEE_TCB_INFO } from '../../src/spec/layouts.ts';
@@ -78,6 +86,30 @@ describe('power on', () => {
       expect(report.log).toContain(reason);
       expect(platform.seam.range).toBeNull();
     }
+  });
+
+  it('refuses an image whose pages are not pages outside SEAMRR, on every LP and without a trace', () => {
+    const { platform } = boot({ 'bios.seamModule': 'absent' });
+    const install = (page: bigint, pages = 1n) => {
+      const params = new Uint8Array(SEAMLDR_PARAMS.SIZE);
+      SEAMLDR_PARAMS.NUM_MODULE_PAGES.set(params, pages);
+      SEAMLDR_PARAMS.MODULE_PAGES.set(params, page);
+      return platform.lps.map((lp) => {
+        lp.storeBytes(0x10_0000, params);
+        lp.vmxOn = true;
+        lp.gpr[GPR.RAX] = SEAMLDR.INSTALL;
+        lp.gpr[GPR.RCX] = 0x10_0000n;
+        platform.scheduler.run([platform.scheduler.spawn(lp, 'install', lp.seamcall())]);
+        return lp.gpr[GPR.RAX];
+      });
+    };
+    const refused = platform.lps.map(() => SEAMLDR_STATUS.EBADPARAM);
+    const bad = [0x11_0001n, 1n << 46n, 1n << 60n, BigInt(smallMap.seamrr.base)];
+    for (const page of bad) expect(install(page)).toEqual(refused);
+    for (const pages of [0n, 497n, 1n << 60n]) expect(install(0x11_0000n, pages)).toEqual(refused);
+    expect(platform.seam.module).toBeNull();
+    expect(install(0x11_0000n)).toEqual(platform.lps.map(() => SEAMLDR_STATUS.SUCCESS));
+    expect(platform.seam.module).toBe(module);
   });
 
   it('P-SEAMLDR without an installed module answers, the module does not', () => {
