@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CpuidEntry, readEntry } from '../../src/kvm/cpuid.ts';
 import type { Software } from '../../src/platform/index.ts';
-import { EBADF, EEXIST, EFAULT, EINTR, EINVAL, EIO, EOPNOTSUPP } from '../../src/spec/errno.ts';
+import { E2BIG, EBADF, EEXIST, EFAULT, EINTR, EINVAL, EIO, EOPNOTSUPP } from '../../src/spec/errno.ts';
 import {
+  KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
   KVM_GET_FPU,
   KVM_GET_LAPIC,
   KVM_GET_MP_STATE,
@@ -26,12 +28,15 @@ import {
   KVM_TDX_GET_CPUID,
   KVM_TDX_INIT_MEM_REGION,
   KVM_TDX_INIT_VCPU,
+  kvm_cpuid_entry2,
+  kvm_cpuid2,
   kvm_mp_state,
   kvm_pre_fault_memory,
   kvm_run,
   kvm_tdx_init_mem_region,
   kvm_userspace_memory_region2,
 } from '../../src/spec/kvm-uapi.ts';
+import { XFAM } from '../../src/spec/layouts.ts';
 import { setAttributes } from '../../src/vmm/memory.ts';
 import { House } from './house.ts';
 import { TdUser } from './user.ts';
@@ -246,7 +251,35 @@ describe('KVM_TDX_GET_CPUID', () => {
     expect(errnos).toEqual([-EFAULT, -EINVAL]);
   });
 
-  it.todo('gives the CPUID values of the TD: the module does not yet map leaf and sub-leaf to CPUID_VALUES');
+  /** errno, nent as written back, and the entries. */
+  function* getCpuid(user: TdUser, vcpu: number, room: number): Software<{ errno: number; nent: number; entries: CpuidEntry[] }> {
+    const header = new Uint8Array(kvm_cpuid2.SIZE);
+    kvm_cpuid2.nent.set(header, room);
+    user.thread.write(user.scratch.data, header);
+    const errno = yield* user.command(vcpu, KVM_TDX_GET_CPUID, { data: BigInt(user.scratch.data) });
+    const nent = kvm_cpuid2.nent.get(user.thread.read(user.scratch.data, kvm_cpuid2.SIZE));
+    const bytes = user.thread.read(user.scratch.data, kvm_cpuid2.SIZE + nent * kvm_cpuid_entry2.SIZE);
+    return { errno, nent, entries: Array.from({ length: nent }, (_, i) => readEntry(bytes, kvm_cpuid2.SIZE, i)) };
+  }
+
+  it('gives the CPUID values of the TD: -E2BIG with the count where there is no room, then the entries', () => {
+    const { small, full, given } = withTd(function* (user) {
+      const given = yield* user.cpuid();
+      const vcpu = yield* user.createVcpu(0);
+      const small = yield* getCpuid(user, vcpu, 1);
+      return { small, full: yield* getCpuid(user, vcpu, small.nent), given };
+    });
+    expect([small.errno, full.errno, full.nent]).toEqual([-E2BIG, 0, small.nent]);
+    const find = (leaf: number, index: number) => full.entries.find((e) => e.function === leaf && e.index === index)!;
+    expect([find(0, 0).ebx, find(0, 0).edx, find(0, 0).ecx]).toEqual([0x756e6547, 0x49656e69, 0x6c65746e]);
+    expect(find(0, 0).flags).toBe(0);
+    expect([find(7, 1).flags, find(0xd, 0).eax]).toEqual([KVM_CPUID_FLAG_SIGNIFCANT_INDEX, Number(XFAM.X87 | XFAM.SSE)]);
+    expect((find(0x8000_0008, 0).eax >>> 16) & 0xff).toBe(48);
+    // What INIT_VM was asked for: the bits of leaf 1 that it may set directly.
+    expect(find(1, 0).eax).toBe(given.find((entry) => entry.function === 1)!.eax >>> 0);
+    // Leaf 6 is a #VE in a TD: it has no value, and no entry.
+    expect(full.entries.some((entry) => entry.function === 6)).toBe(false);
+  });
 });
 
 describe('memory slots of a TD', () => {

@@ -249,6 +249,35 @@ describe('TDH.MNG.RD and WR', () => {
     expect(answer.status).toBe(S.TDX_SUCCESS);
   });
 
+  it('finds CPUID values by leaf and sub-leaf, and walks over those that are a #VE', () => {
+    const td = new TestTd(new ModuleHost());
+    const { host } = td;
+    const rd = (code: number, version = 0) =>
+      host.call('MNG_RD', { rcx: td.tdr, rdx: MD_TD.CPUID_VALUES | BigInt(code) }, host.lp, version);
+    const stored = (leaf: number, subleaf: number): BigUint64Array =>
+      new BigUint64Array(td.tdcs(TDCS.CPUID_VALUES.item(cpuidLookup(leaf, subleaf))).slice().buffer);
+    const NO_SUBLEAF = 0x1fe;
+    expect([rd(NO_SUBLEAF).r8, rd(NO_SUBLEAF | 1).r8]).toEqual([...stored(0, 0)]);
+    expect([rd((7 << 9) | (0 << 1)).r8, rd((7 << 9) | 1).r8]).toEqual([...stored(7, 0)]);
+    expect(rd((0xd << 9) | (1 << 1)).r8).toBe(stored(0xd, 1)[0]);
+    expect(stored(0xd, 1)[0]).not.toBe(stored(0xd, 0)[0]);
+    expect(rd((1 << 16) | (8 << 9) | NO_SUBLEAF).r8).toBe(stored(0x8000_0008, 0)[0]);
+    // An entry without sub-leaves answers for each; one with sub-leaves does not answer without.
+    expect(rd(5 << 1).r8).toBe(stored(0, 0)[0]);
+    expect(rd((7 << 9) | NO_SUBLEAF).status).toBe(S.TDX_METADATA_FIELD_ID_INCORRECT);
+    expect(rd((4 << 9) | (0x7f << 1)).status).toBe(S.TDX_METADATA_FIELD_ID_INCORRECT);
+    expect(rd((1 << 17) | NO_SUBLEAF).status).toBe(S.TDX_METADATA_FIELD_ID_INCORRECT);
+    expect(rd((6 << 9) | NO_SUBLEAF).status).toBe(S.TDX_METADATA_FIELD_NOT_READABLE);
+    const ids: bigint[] = [];
+    const isCpuid = (id: bigint) => id >> 17n === MD_TD.CPUID_VALUES >> 17n;
+    let next = rd((1 << 9) | NO_SUBLEAF, 1);
+    for (; isCpuid(next.rdx); next = host.call('MNG_RD', { rcx: td.tdr, rdx: next.rdx }, host.lp, 1)) {
+      expect(next.status).toBe(S.TDX_SUCCESS);
+      ids.push(next.rdx);
+    }
+    expect(ids.length + 1).toBe(2 * cpuidEntries().filter((entry) => !entry.causesVe).length);
+  });
+
   it('writes what is writable, and refuses the rest', () => {
     const td = new TestTd(new ModuleHost());
     const { host } = td;

@@ -9,6 +9,7 @@ import {
 } from '../../spec/metadata.ts';
 import { TDX_METADATA_FIELD_ID_INCORRECT, TDX_METADATA_FIELD_NOT_READABLE } from '../../spec/status.ts';
 import { ensure } from '../status.ts';
+import { cpuidValueId, findCpuidValue, isCpuidClass, isCpuidValues, nextCpuidIndex } from './cpuid-values.ts';
 
 /** Bits 31:24, 49:47, 55 and 62 (layouts.md §18). */
 const RESERVED = (0xffn << 24n) | (0x7n << 47n) | (1n << 55n) | (1n << 62n);
@@ -32,7 +33,7 @@ const always: HasField = () => true;
 export const findField = (context: MetadataContext, id: bigint, hasField: HasField = always): MetadataElement => {
   const isSingle = (id & RESERVED) === 0n && fieldLastElement(id) === 0 && fieldLastField(id) === 0;
   ensure(isSingle, TDX_METADATA_FIELD_ID_INCORRECT);
-  const found = findMetadata(context, id);
+  const found = isCpuidClass(context, id) ? findCpuidValue(id) : findMetadata(context, id);
   ensure(found !== undefined && hasField(found.field), TDX_METADATA_FIELD_ID_INCORRECT);
   return found;
 };
@@ -42,21 +43,30 @@ export const ensureReadable = ({ field }: MetadataElement, mask: ReadMask): void
   ensure(field.masks[mask] !== 0n, TDX_METADATA_FIELD_NOT_READABLE);
 
 /** Id of an element. */
-export const elementId = ({ field, index }: MetadataElement): bigint => field.id + BigInt(index);
+export const elementId = ({ field, index }: MetadataElement): bigint =>
+  isCpuidValues(field) ? cpuidValueId(index) : field.id + BigInt(index);
+
+const nextIndex = ({ field, index }: MetadataElement): number | undefined => {
+  if (isCpuidValues(field)) return nextCpuidIndex(index);
+  return index + 1 < field.fields * field.elements ? index + 1 : undefined;
+};
+const idOf = (field: MetadataField | undefined): bigint => (field ? elementId({ field, index: 0 }) : NO_FIELD);
 
 /** First id of the context that the caller can read. */
 export const firstFieldId = (context: MetadataContext, mask: ReadMask, hasField: HasField = always): bigint =>
-  metadataFields(context).find((field) => field.masks[mask] !== 0n && hasField(field))?.id ?? NO_FIELD;
+  idOf(metadataFields(context).find((field) => field.masks[mask] !== 0n && hasField(field)));
 
 /** Id of the element after this one that the caller can read; all ones after the last. */
 export const nextFieldId = (
   context: MetadataContext,
-  { field, index }: MetadataElement,
+  element: MetadataElement,
   mask: ReadMask,
   hasField: HasField = always,
 ): bigint => {
-  if (index + 1 < field.fields * field.elements) return elementId({ field, index: index + 1 });
+  const { field } = element;
+  const index = nextIndex(element);
+  if (index !== undefined) return elementId({ field, index });
   const fields = metadataFields(context);
   const following = fields.slice(fields.indexOf(field) + 1);
-  return following.find((next) => next.masks[mask] !== 0n && hasField(next))?.id ?? NO_FIELD;
+  return idOf(following.find((next) => next.masks[mask] !== 0n && hasField(next)));
 };

@@ -1,6 +1,9 @@
 import { ATTRIBUTES, TDCS } from '../../spec/layouts.ts';
 import type { MetadataField } from '../../spec/metadata.ts';
-import type { ReadMask } from '../metadata/field-id.ts';
+import { TDX_METADATA_FIELD_NOT_READABLE } from '../../spec/status.ts';
+import { cpuidIndex, isCpuidValues } from '../metadata/cpuid-values.ts';
+import type { MetadataElement, ReadMask } from '../metadata/field-id.ts';
+import { ensure } from '../status.ts';
 import type { MemoryStruct } from './memory-struct.ts';
 import type { Tdcs } from './tdcs.ts';
 
@@ -17,6 +20,12 @@ export const isDebugTd = (tdcs: Tdcs): boolean => (tdcs.get(TDCS.ATTRIBUTES) & A
 
 /** A debug TD lets the host see more. */
 export const hostReadMask = (tdcs: Tdcs): ReadMask => (isDebugTd(tdcs) ? 'dbgRead' : 'prodRead');
+
+/** A CPUID leaf that is a #VE has no value: TDX_METADATA_FIELD_NOT_READABLE. */
+export const ensureValid = (tdcs: Tdcs, element: MetadataElement): void => {
+  if (!isCpuidValues(element.field)) return;
+  ensure(tdcs.get(TDCS.CPUID_VALID.item(cpuidIndex(element))) !== 0, TDX_METADATA_FIELD_NOT_READABLE);
+};
 
 /** Values that TDH.MNG.WR refuses. */
 export const isLegalTdValue = (field: MetadataField, value: bigint): boolean =>

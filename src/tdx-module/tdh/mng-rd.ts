@@ -4,7 +4,7 @@ import type { LeafContext } from '../context.ts';
 import { readElement } from '../metadata/access.ts';
 import { ensureReadable, findField, firstFieldId, NO_FIELD, nextFieldId } from '../metadata/field-id.ts';
 import { lockTdr, openTd } from '../td/checks.ts';
-import { hostReadMask, tdStructOf } from '../td/metadata.ts';
+import { ensureValid, hostReadMask, tdStructOf } from '../td/metadata.ts';
 
 /** TDH.MNG.RD: one field of TDR or TDCS. Version 1 walks: RDX is the next id. */
 export function* mngRd(ctx: LeafContext): Software<bigint> {
@@ -22,6 +22,7 @@ export function* mngRd(ctx: LeafContext): Software<bigint> {
   }
   const element = findField('TD', id);
   ensureReadable(element, mask);
+  ensureValid(tdcs, element);
   ctx.r8 = readElement(tdStructOf(tdcs, element.field), element) & element.field.masks[mask];
   if (walks) ctx.rdx = nextFieldId('TD', element, mask);
   return TDX_SUCCESS;
