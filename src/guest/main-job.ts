@@ -36,6 +36,7 @@ export interface MainJob {
 const MiB2 = 0x20_0000n;
 const PAGE = 0x1000n;
 const HYPERVISOR_LEAF = 0x4000_0000n;
+const MMIO_VALUE = 0x1234_5678n;
 
 /** The guest of the main job: every vCPU starts as Linux does; the first one does the work, the others halt. */
 export function mainJobGuest(job: MainJob): (cpu: GuestCpu) => GuestSoftware {
@@ -104,11 +105,9 @@ function* usePrivateMemory(job: MainJob, cpu: GuestCpu, page: bigint): GuestSoft
   const fresh = yield* cpu.loadBytes(page, 64);
   yield* cpu.storeBytes(page, job.secrets);
   const back = yield* cpu.loadBytes(page, 64);
-  job.observer.milestone('private-memory', {
-    page,
-    fresh: fresh.every((byte) => byte === 0) ? 'zeros' : 'not zeros',
-    readBack: same(back, job.secrets),
-  });
+  expect(isZero(fresh), 'an accepted page is not zeros');
+  expect(isSame(back, job.secrets), 'private memory does not hold what was written');
+  job.observer.milestone('private-memory', { page, fresh: 'zeros', readBack: 'same' });
 }
 
 /** A private page becomes shared, carries a message to the host, and comes back as zeros. */
@@ -122,18 +121,17 @@ function* convert(guest: TdGuest, job: MainJob, cpu: GuestCpu, page: bigint): Gu
   const toPrivate = yield* setMemoryPrivate(guest, cpu, page, PAGE);
   if (toPrivate !== 0) throw new GuestPanic('set_memory_encrypted failed');
   const after = yield* cpu.loadBytes(page, 64);
-  job.observer.milestone('convert', {
-    page,
-    shared: same(back, message),
-    private: after.every((byte) => byte === 0) ? 'zeros' : 'not zeros',
-  });
+  expect(isSame(back, message), 'shared memory does not hold what was written');
+  expect(isZero(after), 'a page that became private again is not zeros');
+  job.observer.milestone('convert', { page, shared: 'same', private: 'zeros' });
 }
 
 function* touchDevices(guest: TdGuest, job: MainJob, cpu: GuestCpu): GuestSoftware {
   const { mmio, port } = job.devices;
   guest.pageTable.share(mmio & ~(PAGE - 1n), PAGE);
-  yield* guest.mmioWrite(cpu, mmio, 4, 0x1234_5678n);
+  yield* guest.mmioWrite(cpu, mmio, 4, MMIO_VALUE);
   const value = yield* guest.mmioRead(cpu, mmio, 4);
+  expect(value === MMIO_VALUE, `the device register reads as 0x${value.toString(16)}`);
   job.observer.milestone('mmio', { gpa: mmio, read: value });
   cpu.gpr[GPR.RAX] = BigInt('T'.codePointAt(0)!);
   yield* cpu.io('out', port, 1);
@@ -166,4 +164,9 @@ function* powerOff(job: MainJob, cpu: GuestCpu): GuestSoftware {
   yield* cpu.io('out', job.devices.powerOff.port, 2);
 }
 
-const same = (a: Uint8Array, b: Uint8Array): string => (a.every((byte, i) => byte === b[i]) ? 'same' : 'different');
+/** What the guest relies on: a TD whose memory or device lies to it goes no further. */
+const expect = (holds: boolean, otherwise: string): void => {
+  if (!holds) throw new GuestPanic(otherwise);
+};
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, i) => byte === b[i]);
