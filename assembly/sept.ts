@@ -1,6 +1,8 @@
 /**
  * The S-EPT walk of a logical processor. Its TLB and paging-structure caches are architectural: they hold whatever was read,
- * without bound, until INVEPT. One hash table an LP, {key, entry, writable}; a new epoch in the key empties it at once.
+ * without bound, until INVEPT. One hash table an LP, {key, entry, root | writable, tag}; a new epoch in the key empties it at once.
+ * Translations belong to a root, as the CPU's belong to an EPTP and a KeyID: another root does not see them, and going back finds
+ * them as they were.
  */
 
 import { holdLine } from './access';
@@ -16,7 +18,7 @@ import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_
 
 export const MAX_LPS: u32 = 1024;
 const SLOTS: usize = 16;
-/** LP: {table, mask, entries, epoch} and 16 roots {root u64, KeyID, levels}. */
+/** LP: {table, mask, entries, epoch} and 16 roots {root u64, tag u64: KeyID and levels}. */
 const TABLE = 0;
 const MASK = 4;
 const ENTRIES = 8;
@@ -26,6 +28,11 @@ const LP_BYTES: usize = 16 + SLOTS * 16;
 const lps: usize = memory.data(4096, 16);
 
 const ENTRY_SHIFT: usize = 5;
+const RAW = 8;
+const ROOT = 16;
+const TAG = 24;
+/** In the page offset of an entry's root. */
+const WRITABLE: u64 = 1;
 const FIRST_ENTRIES: u32 = 256;
 const MAX_EPOCH: u32 = 0xffff;
 
@@ -56,50 +63,50 @@ function rootOf(at: usize, slot: u32): usize {
   return at + ROOTS + ((<usize>slot) << 4);
 }
 
-/** A slot that is described anew loses its translations: they belonged to another root. */
 export function setRoot(lp: u32, slot: u32, pa: u64, keyId: u32, levels: u32): void {
-  const at = lpOf(lp);
-  const root = rootOf(at, slot);
-  const same = load<u64>(root) == pa && load<u32>(root, 8) == keyId && load<u32>(root, 12) == levels;
-  if (same) return;
-  if (load<u32>(root, 12) != 0) dropSlot(at, slot);
+  const root = rootOf(lpOf(lp), slot);
   store<u64>(root, pa);
   store<u32>(root, keyId, 8);
   store<u32>(root, levels, 12);
 }
 
-function keyFor(at: usize, slot: u32, code: u32, level: u32, gpa: u64): u64 {
-  return ((<u64>load<u32>(at, EPOCH)) << 48) | ((<u64>code) << 44) | ((<u64>slot) << 40) | (gpa >> (12 + 9 * <u64>level));
+function keyFor(at: usize, code: u32, level: u32, gpa: u64): u64 {
+  return ((<u64>load<u32>(at, EPOCH)) << 48) | ((<u64>code) << 44) | (gpa >> (12 + 9 * <u64>level));
 }
 
-function place(at: usize, key: u64): usize {
+/** Where the translation is, or where it would go. */
+function place(at: usize, key: u64, pa: u64, tag: u64): usize {
   const table = <usize>load<u32>(at, TABLE);
   const mask = load<u32>(at, MASK);
   const epoch = key >> 48;
-  let i = <u32>((key * 0x9e3779b97f4a7c15) >> 40) & mask;
+  let i = <u32>(((key ^ ((pa ^ tag) * 0xff51afd7ed558ccd)) * 0x9e3779b97f4a7c15) >> 40) & mask;
   while (true) {
     const entry = table + ((<usize>i) << ENTRY_SHIFT);
     const other = load<u64>(entry);
-    if (other == key || other >> 48 != epoch) return entry;
+    if (other >> 48 != epoch) return entry;
+    if (other == key && (load<u64>(entry, ROOT) & ADDRESS) == pa && load<u64>(entry, TAG) == tag) return entry;
     i = (i + 1) & mask;
   }
 }
 
 /** Cached entry or 0. */
-function cached(at: usize, slot: u32, code: u32, level: u32, gpa: u64): usize {
-  const key = keyFor(at, slot, code, level, gpa);
-  const entry = place(at, key);
+function cached(at: usize, root: usize, code: u32, level: u32, gpa: u64): usize {
+  const key = keyFor(at, code, level, gpa);
+  const entry = place(at, key, load<u64>(root), load<u64>(root, 8));
   return load<u64>(entry) == key ? entry : 0;
 }
 
-function remember(at: usize, slot: u32, code: u32, level: u32, gpa: u64, raw: u64, writable: bool): void {
+function remember(at: usize, root: usize, code: u32, level: u32, gpa: u64, raw: u64, writable: bool): void {
   if (load<u32>(at, ENTRIES) << 1 > load<u32>(at, MASK)) grow(at);
-  const key = keyFor(at, slot, code, level, gpa);
-  const entry = place(at, key);
+  const key = keyFor(at, code, level, gpa);
+  const pa = load<u64>(root);
+  const tag = load<u64>(root, 8);
+  const entry = place(at, key, pa, tag);
   if (load<u64>(entry) != key) store<u32>(at, load<u32>(at, ENTRIES) + 1, ENTRIES);
   store<u64>(entry, key);
-  store<u64>(entry, raw, 8);
-  store<u32>(entry, writable ? 1 : 0, 16);
+  store<u64>(entry, raw, RAW);
+  store<u64>(entry, pa | (writable ? WRITABLE : 0), ROOT);
+  store<u64>(entry, tag, TAG);
 }
 
 /** Doubles the table; a TLB may also forget, and does when memory is short. */
@@ -113,10 +120,10 @@ function grow(at: usize): void {
   }
   store<u32>(at, <u32>table, TABLE);
   store<u32>(at, (load<u32>(at, MASK) << 1) | 1, MASK);
-  for (let entry = oldTable; entry < oldTable + oldBytes; entry += 32) {
+  for (let entry = oldTable; entry < oldTable + oldBytes; entry += 1 << ENTRY_SHIFT) {
     const key = load<u64>(entry);
     if (<u32>(key >> 48) != load<u32>(at, EPOCH)) continue;
-    memory.copy(place(at, key), entry, 32);
+    memory.copy(place(at, key, load<u64>(entry, ROOT) & ADDRESS, load<u64>(entry, TAG)), entry, 1 << ENTRY_SHIFT);
   }
   donate(dataPages, oldTable, oldBytes);
 }
@@ -126,18 +133,6 @@ function dropAll(at: usize): void {
   store<u32>(at, 0, ENTRIES);
   store<u32>(at, epoch > MAX_EPOCH ? 1 : epoch, EPOCH);
   if (epoch > MAX_EPOCH) memory.fill(load<u32>(at, TABLE), 0, (<usize>(load<u32>(at, MASK) + 1)) << ENTRY_SHIFT);
-}
-
-/** Keeps the other slots' translations: they move to the next epoch. */
-function dropSlot(at: usize, slot: u32): void {
-  const table = <usize>load<u32>(at, TABLE);
-  const bytes = (<usize>(load<u32>(at, MASK) + 1)) << ENTRY_SHIFT;
-  const epoch = load<u32>(at, EPOCH);
-  for (let entry = table; entry < table + bytes; entry += 32) {
-    const key = load<u64>(entry);
-    // A code that no lookup uses: the chain of entries behind it stays reachable.
-    if (<u32>(key >> 48) == epoch && (<u32>(key >> 40) & 15) == slot) store<u64>(entry, key | ((<u64>15) << 44));
-  }
 }
 
 export function invept(lp: u32): void {
@@ -164,29 +159,30 @@ function finishLeaf(raw: u64, level: u32, gpa: u64, writable: bool, write: bool)
 export function walk(lp: u32, slot: u32, pkg: u32, gpa: u64, write: bool): i32 {
   count(COUNTER_SEPT_WALKS);
   const at = lpOf(lp);
-  const levels = load<u32>(rootOf(at, slot), 12);
+  const root = rootOf(at, slot);
+  const levels = load<u32>(root, 12);
   if (levels == 0) return finish(WALK_VIOLATION, 0, 0, 0);
   for (let level: u32 = 0; level <= LAST_LEAF_LEVEL; ++level) {
-    const hit = cached(at, slot, level, level, gpa);
+    const hit = cached(at, root, level, level, gpa);
     if (hit == 0) continue;
     count(COUNTER_TLB_HITS);
-    return finishLeaf(load<u64>(hit, 8), level, gpa, load<u32>(hit, 16) != 0, write);
+    return finishLeaf(load<u64>(hit, RAW), level, gpa, (load<u64>(hit, ROOT) & WRITABLE) != 0, write);
   }
   count(COUNTER_TLB_MISSES);
   if (gpa >> (12 + 9 * <u64>levels) != 0) return finish(WALK_VIOLATION, levels - 1, 0, 0);
   for (let level: u32 = 1; level < levels; ++level) {
-    const hit = cached(at, slot, NON_LEAF + level, level, gpa);
+    const hit = cached(at, root, NON_LEAF + level, level, gpa);
     if (hit == 0) continue;
-    return descend(at, slot, pkg, gpa, write, load<u64>(hit, 8) & ADDRESS, level - 1, load<u32>(hit, 16) != 0);
+    return descend(at, root, pkg, gpa, write, load<u64>(hit, RAW) & ADDRESS, level - 1, (load<u64>(hit, ROOT) & WRITABLE) != 0);
   }
-  return descend(at, slot, pkg, gpa, write, load<u64>(rootOf(at, slot)), levels - 1, true);
+  return descend(at, root, pkg, gpa, write, load<u64>(root), levels - 1, true);
 }
 
 /** Reads entries from the table at `table` of level `first` downwards. */
-function descend(at: usize, slot: u32, pkg: u32, gpa: u64, write: bool, start: u64, first: u32, allowed: bool): i32 {
+function descend(at: usize, root: usize, pkg: u32, gpa: u64, write: bool, start: u64, first: u32, allowed: bool): i32 {
   let table = start;
   let writable = allowed;
-  const keyId = load<u32>(rootOf(at, slot), 8);
+  const keyId = load<u32>(root, 8);
   let level = first;
   while (true) {
     count(COUNTER_SEPT_WALK_STEPS);
@@ -206,7 +202,7 @@ function descend(at: usize, slot: u32, pkg: u32, gpa: u64, write: bool, start: u
       return finish(WALK_MISCONFIGURATION, level, raw, 0);
     }
     if ((raw & WRITE) == 0) writable = false;
-    remember(at, slot, leaf ? level : NON_LEAF + level, level, gpa, raw, writable);
+    remember(at, root, leaf ? level : NON_LEAF + level, level, gpa, raw, writable);
     if (leaf) return finishLeaf(raw, level, gpa, writable, write);
     table = raw & ADDRESS;
     level -= 1;

@@ -212,7 +212,10 @@ export interface MemoryCore {
   memoryUsed(): number;
 
   // Architectural page walks (tables live in simulated memory; TLBs and paging-structure caches are per LP and stale until INVEPT).
-  /** Describes an S-EPT to the walker of logical processor `lp`. Slot 0..15. */
+  /**
+   * Describes an S-EPT to the walker of logical processor `lp`. Slot 0..15. Translations belong to (root, KeyID, levels): another root
+   * does not see them, the same root finds them again until INVEPT.
+   */
   septSetRoot(lp: number, slot: number, rootPa: number, keyId: number, levels: number): void;
   /** Walks for a 4 KiB GPA page: 0 mapped (result HPA in walkHpa), 1 violation, 2 misconfiguration, 3 poison met. */
   septWalk(lp: number, slot: number, pkg: number, gpa: number, write: boolean): number;

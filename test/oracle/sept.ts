@@ -38,7 +38,7 @@ function isLeaf(entry: bigint, level: number): boolean {
 export class Walker {
   readonly #addressBits: number;
   #roots: (Root | undefined)[] = [];
-  /** By slot, level and address: the entry as it was when first walked. */
+  /** By root, level and address: the entry as it was when first walked. */
   #entries = new Map<string, bigint>();
 
   constructor(addressBits: number) {
@@ -66,10 +66,10 @@ export class Walker {
     let level = root.levels - 1;
     let table = root.rootPa;
     // The deepest cached entry on the path answers for all entries above it.
-    const start = this.#deepestCached(slot, address, level);
+    const start = this.#deepestCached(root, address, level);
     if (start >= 0) level = start;
     for (; ; --level) {
-      const name = this.#name(slot, level, address);
+      const name = this.#name(root, level, address);
       const pa = table + Number((address >> levelShift(level)) & 0x1ffn) * 8;
       const entry = this.#entries.get(name) ?? read(pa, root.keyId);
       if (entry === null) return { status: POISONED, hpa: 0, entry: 0n, level };
@@ -95,12 +95,12 @@ export class Walker {
     return (entry & (level >= 3 ? 0xf8n : 0x78n)) !== 0n;
   }
 
-  #deepestCached(slot: number, address: bigint, top: number): number {
-    for (let level = 0; level <= top; ++level) if (this.#entries.has(this.#name(slot, level, address))) return level;
+  #deepestCached(root: Root, address: bigint, top: number): number {
+    for (let level = 0; level <= top; ++level) if (this.#entries.has(this.#name(root, level, address))) return level;
     return -1;
   }
 
-  #name(slot: number, level: number, address: bigint): string {
-    return `${slot}:${level}:${address >> levelShift(level)}`;
+  #name({ rootPa, keyId, levels }: Root, level: number, address: bigint): string {
+    return `${rootPa}:${keyId}:${levels}:${level}:${address >> levelShift(level)}`;
   }
 }

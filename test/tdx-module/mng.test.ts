@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cpuidConfig, cpuidLookup } from '../../src/spec/cpuid.ts';
+import { cpuidConfig, cpuidEntries, cpuidLookup } from '../../src/spec/cpuid.ts';
 import { ATTRIBUTES, CONFIG_FLAGS, TD_PARAMS, TDCS, TDR, XFAM } from '../../src/spec/layouts.ts';
 import { MD_TD } from '../../src/spec/metadata.ts';
 import { MSR } from '../../src/spec/msr.ts';

@@ -123,6 +123,49 @@ function describeStaleness(engine: Engine): void {
     expect(tables.walk(neighbour)).toEqual([VIOLATION]);
   });
 
+  it('another root does not see it; going back finds it as stale as it was, until INVEPT', () => {
+    const tables = new Tables(engine);
+    const { core } = tables.machine;
+    const other = TABLE(4);
+    core.movdir64bFill(0, other, 64, PRIVATE, FREE);
+    tables.walk();
+    tables.set(0, FREE);
+    core.septSetRoot(0, 0, other, PRIVATE, 4);
+    expect(tables.walk()).toEqual([VIOLATION]);
+    core.septSetRoot(0, 0, ROOT, PRIVATE, 4);
+    expect(tables.walk()).toEqual([MAPPED, PAGE]);
+    core.invept(0);
+    expect(tables.walk()).toEqual([VIOLATION]);
+  });
+
+  it('the same root page under another KeyID is another root', () => {
+    const tables = new Tables(engine);
+    const { core } = tables.machine;
+    tables.walk();
+    core.wbinvd(0);
+    core.septSetRoot(0, 0, ROOT, SHARED, 4);
+    expect(tables.walk()).toEqual([VIOLATION]);
+    core.septSetRoot(0, 0, ROOT, PRIVATE, 4);
+    expect(tables.walk()).toEqual([MAPPED, PAGE]);
+  });
+
+  it('two roots have translations of their own for one address, in whichever slot', () => {
+    const tables = new Tables(engine);
+    const { core } = tables.machine;
+    const other = TABLE(4);
+    core.movdir64bFill(0, other, 64, PRIVATE, FREE);
+    core.fill(0, other + index(3) * 8, 8, PRIVATE, BigInt(TABLE(5)) | NON_LEAF);
+    core.movdir64bFill(0, TABLE(5), 64, PRIVATE, FREE);
+    core.fill(0, TABLE(5) + index(2) * 8, 8, PRIVATE, 0x80000000n | LEAF);
+    for (let round = 0; round < 2; round++) {
+      core.septSetRoot(0, round, ROOT, PRIVATE, 4);
+      expect([core.septWalk(0, round, 0, GPA, false), core.walkHpa]).toEqual([MAPPED, PAGE]);
+      core.septSetRoot(0, round, other, PRIVATE, 4);
+      expect([core.septWalk(0, round, 0, GPA, false), core.walkHpa]).toEqual([MAPPED, 0x80201000]);
+      tables.set(0, FREE);
+    }
+  });
+
   it('a missing translation is not remembered', () => {
     const tables = new Tables(engine);
     tables.set(0, FREE);
