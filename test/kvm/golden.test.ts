@@ -43,7 +43,7 @@ describe('the main job on the default image', () => {
     stopped = house.user((thread) => machine.main(thread));
   });
 
-  it('[S2-62] runs from KVM_CREATE_VM to power-off in the documented order', () => {
+  it('runs from KVM_CREATE_VM to power-off in the documented order', () => {
     expect(stopped).toEqual({ kind: 'power-off' });
     const ioctls = house.platform.events.events.filter((event) => event.kind === 'ioctl').map((event) => event.name);
     const order = [
@@ -94,7 +94,7 @@ describe('the main job on the default image', () => {
     expect(exits.filter((reason) => reason === 'KVM_EXIT_HYPERCALL')).toHaveLength(2);
   });
 
-  it('[S2-70] never reads the S-EPT through the module', () => {
+  it('never reads the S-EPT through the module', () => {
     expect(house.platform.seam.calls.get('TDH.MEM.SEPT.RD') ?? 0).toBe(0);
     expect(house.platform.seam.calls.get('TDH.MEM.PAGE.AUG')).toBeGreaterThan(512);
   });

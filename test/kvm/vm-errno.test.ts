@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Thread } from '../../src/linux/index.ts';
 import type { Software } from '../../src/platform/index.ts';
-import { E2BIG, EEXIST, EFAULT, EINVAL, EIO, ENOTTY } from '../../src/spec/errno.ts';
+import { E2BIG, EBUSY, EEXIST, EFAULT, EINVAL, EIO, ENOTTY } from '../../src/spec/errno.ts';
 import {
   KVM_CAP_MAX_VCPUS,
   KVM_CAP_MULTI_ADDRESS_SPACE,
@@ -29,7 +29,7 @@ import {
   kvm_tdx_init_vm,
 } from '../../src/spec/kvm-uapi.ts';
 import { ATTRIBUTES, XFAM } from '../../src/spec/layouts.ts';
-import { statusDetail } from '../../src/spec/status.ts';
+import { OPERAND, statusDetail, TDX_OPERAND_BUSY } from '../../src/spec/status.ts';
 import type { CpuidEntry } from '../../src/vmm/cpuid.ts';
 import { House } from './house.ts';
 import { TdUser } from './user.ts';
@@ -311,15 +311,18 @@ describe('KVM_TDX_FINALIZE_VM', () => {
     expect(result.after).toBe(-EIO);
   });
 
-  it('[S2-55] before INIT_VM and twice are -EINVAL; flags are not looked at', () => {
+  it('[S2-55] before INIT_VM and twice are -EINVAL, a busy module is -EBUSY and may be asked again; flags are not looked at', () => {
     const errnos = withVm(function* (user) {
       const early = yield* user.command(user.vmFd, KVM_TDX_FINALIZE_VM);
       yield* user.initialize();
       const vcpu = yield* user.readyVcpu(0);
+      house.module.faults.inject('MR_FINALIZE', TDX_OPERAND_BUSY | OPERAND.RCX);
+      const busy = yield* rawCommand(user, user.vmFd, { id: KVM_TDX_FINALIZE_VM });
       const first = yield* user.command(user.vmFd, KVM_TDX_FINALIZE_VM, { flags: 5 });
       const second = yield* user.command(user.vmFd, KVM_TDX_FINALIZE_VM);
-      return [early, vcpu > 0, first, second, yield* user.createVcpu(1)];
+      return [early, vcpu > 0, busy, first, second, yield* user.createVcpu(1)];
     });
-    expect(errnos).toEqual([-EINVAL, true, 0, -EINVAL, -EIO]);
+    const busy = { errno: -EBUSY, hwError: TDX_OPERAND_BUSY | OPERAND.RCX };
+    expect(errnos).toEqual([-EINVAL, true, busy, 0, -EINVAL, -EIO]);
   });
 });

@@ -225,7 +225,7 @@ describe('the way back', () => {
   const flushes = (machine: Bench): number =>
     names(machine, ({ name, kind }) => kind === 'instruction' && name === 'WBINVD on all CPUs').length;
 
-  it('[S0-43] flushes after a failed key and before the PAMTs go back', () => {
+  it('flushes after a failed key and before the PAMTs go back', () => {
     const machine = bench();
     const order: string[] = [];
     const { pages } = machine.kernel;

@@ -168,7 +168,7 @@ describe('private memory after kexec', () => {
     expect(lines({ 'cpu.model': 'SPR', 'kernel.tdxInit': 'on-demand' })).toBe(0);
   });
 
-  it('[S4-19] [S4-21] all memory is dearer than the PAMTs, and needs a mapping that may write everywhere', () => {
+  it('all memory is dearer than the PAMTs, and needs a mapping that may write everywhere', () => {
     const cost = (knobs: Record<string, string>): KexecReport => kexec(booted({ 'cpu.model': 'SPR', ...V12, ...knobs })).report;
     const [pamt, tracked, all] = [
       cost({ 'kexec.reset': 'pamt' }),
@@ -189,7 +189,7 @@ describe('private memory after kexec', () => {
 });
 
 describe('caches on the way out', () => {
-  it('[S4-36] only CPUs that made a SEAMCALL flush; each once', () => {
+  it('only CPUs that made a SEAMCALL flush; each once', () => {
     const machine = booted({ 'cpu.model': 'GNR' });
     const flags = machine.kernel.cpus.map(({ cacheIncoherent }) => cacheIncoherent);
     machine.kernel.cpus[3]!.cacheIncoherent = false;
@@ -200,7 +200,7 @@ describe('caches on the way out', () => {
     expect(kexec(idle).report.flushed).toEqual([]);
   });
 
-  it('[S4-37] flush early, or only when they are stopped', () => {
+  it('flush early, or only when they are stopped', () => {
     const order = (flushWhen: string): string[] => {
       const machine = booted({ 'cpu.model': 'GNR', 'kexec.flushWhen': flushWhen });
       const seen: string[] = [];
@@ -215,7 +215,7 @@ describe('caches on the way out', () => {
     expect(order('stop-this-cpu')).toEqual(['flush 0, VMX off', 'flush 1, VMX off', 'flush 2, VMX off', 'flush 3, VMX off']);
   });
 
-  it('[S4-39] a private line that nobody flushed corrupts the new kernel later, without any machine check on a part without the erratum', () => {
+  it('a private line that nobody flushed corrupts the new kernel later, without any machine check on a part without the erratum', () => {
     const corrupted = (flush: string): number => {
       const machine = booted({ 'cpu.model': 'GNR', 'kexec.flush': flush, 'hw.cache.sets': 65536, 'kernel.workingSet': 0 });
       const { base } = pamtRanges(machine.kernel.tdx.tdmrs)[0]!;
