@@ -6,8 +6,12 @@ import type { Colors, Output } from './output.ts';
 
 const PHASE_WIDTH = 9;
 const NAME_WIDTH = 58;
+const SECTION_INDENT = 2;
+/** A line that goes on is indented to the text behind its number. */
+const CONTINUED_INDENT = 4;
 
 export const milliseconds = (ns: number): string => `${(ns / 1e6).toFixed(3)} ms`;
+const grouped = (value: number): string => value.toLocaleString('en');
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 const OUTCOME: Readonly<Record<StepRecord['outcome'], (colors: Colors) => string>> = {
@@ -23,7 +27,7 @@ export const stepHeader = (): string =>
 
 export function stepLine(step: StepRecord, colors: Colors): string {
   const head = `${colors.dim(step.phase.padEnd(PHASE_WIDTH))} ${step.name.padEnd(NAME_WIDTH)}`;
-  const numbers = `${milliseconds(step.end).padStart(14)} ${String(step.seamcalls || '').padStart(9)}`;
+  const numbers = `${milliseconds(step.end).padStart(14)} ${(step.seamcalls > 0 ? grouped(step.seamcalls) : '').padStart(9)}`;
   return `${head} ${numbers}  ${OUTCOME[step.outcome](colors)}${step.detail ? colors.dim(`  ${step.detail}`) : ''}`;
 }
 
@@ -50,7 +54,12 @@ function printLogs(output: Output, { kernelLog, guestLog }: BootReport): void {
 function section(output: Output, title: string, lines: readonly string[]): void {
   if (lines.length === 0) return;
   output.line(output.colors.bold(title));
-  for (const line of lines) output.line(`  ${line}`);
+  for (const line of lines) {
+    const text = line.trimStart();
+    const [first = '', ...more] = output.wrap(text, SECTION_INDENT + CONTINUED_INDENT);
+    output.line(`${' '.repeat(SECTION_INDENT + line.length - text.length)}${first}`);
+    for (const rest of more) output.line(`${' '.repeat(SECTION_INDENT + CONTINUED_INDENT)}${rest}`);
+  }
   output.line();
 }
 
@@ -94,17 +103,17 @@ function printCounters(output: Output, { counters, seamcalls }: BootReport): voi
     output.line(
       `  ${shown
         .slice(i, i + 3)
-        .map(([name, value]) => `${name.padEnd(18)} ${value.toLocaleString('en').padStart(13)}`)
+        .map(([name, value]) => `${name.padEnd(18)} ${grouped(value).padStart(13)}`)
         .join('   ')}`,
     );
   }
-  output.line(output.colors.bold('SEAMCALLs by leaf'));
   const leaves = Object.entries(seamcalls);
+  if (leaves.length > 0) output.line(output.colors.bold('SEAMCALLs by leaf'));
   for (let i = 0; i < leaves.length; i += 3) {
     output.line(
       `  ${leaves
         .slice(i, i + 3)
-        .map(([name, value]) => `${name.padEnd(24)} ${value.toLocaleString('en').padStart(7)}`)
+        .map(([name, value]) => `${name.padEnd(24)} ${grouped(value).padStart(7)}`)
         .join('   ')}`,
     );
   }

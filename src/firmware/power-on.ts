@@ -46,7 +46,7 @@ export function* powerOn(platform: Platform, options: PowerOnOptions): Software<
   const bsp = platform.lps[0]!;
   const event = bsp.beginEvent('phase', 'BIOS, MCHECK, P-SEAMLDR, TDX module');
   const report = yield* boot(platform, bsp, options);
-  bsp.endEvent(event, report.reason === '' ? describe(report) : report.reason);
+  bsp.endEvent(event, report.reason === '' ? describe(report) : `failed: ${report.reason}`);
   return report;
 }
 

@@ -6,6 +6,7 @@ import { MD_SYS } from '../spec/metadata.ts';
 import { readTdReport } from './attestation.ts';
 import { findCauses } from './counterfactual.ts';
 import { explain } from './explain.ts';
+import { checkBootable, parseTdvf } from './firmware.ts';
 import { useTdx, useTdxByKvm } from './first-user.ts';
 import { fullVector, type KnobVector } from './knobs.ts';
 import { type Ending, Machine, type MachineOptions } from './machine.ts';
@@ -43,6 +44,7 @@ type Failure = Omit<Verdict, 'kind'> & { readonly kind: 'errno' | 'mc' | 'panic'
 export function boot(options: BootOptions): BootReport {
   const profile = findProfile(options.profile);
   if (!profile) throw new RangeError(`there is no profile '${options.profile}'`);
+  checkBootable(parseTdvf(options.firmware.bytes));
   const vector: KnobVector = { ...profile.knobs, ...options.knobs };
   const run = new MainJob(options, profile, vector);
   run.execute();

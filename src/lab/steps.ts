@@ -16,7 +16,8 @@ interface Open {
   hasInner: boolean;
 }
 
-const FAILURE = /^-E|failed|VMfailInvalid/;
+/** How rooms end an event that went wrong: an errno's name, `failed: why`, or the instruction's failure. */
+const FAILURE = /^(-E|failed|VMfailInvalid)/;
 
 /** Makes the step list of a run out of its event log: every innermost phase, and every system call of the VMM, is a step. */
 export class StepRecorder {
