@@ -228,7 +228,11 @@ class MainJob {
     const exception = ending.kind === 'exception' ? ending.exception : this.machine.kernel?.panicked?.exception;
     if (exception instanceof MachineCheck)
       return this.#failMc(exception, `machine check in kernel ${this.machine.kernel?.generation ?? 0}`);
-    this.#fail({ kind: 'panic', errno: '', text: ending.kind === 'stuck' ? 'nothing can go on' : describe(exception) });
+    this.#fail({
+      kind: 'panic',
+      errno: '',
+      text: ending.kind === 'stuck' ? `nothing can go on: ${ending.doing || 'no LP has anything to do'}` : describe(exception),
+    });
     return undefined;
   }
 

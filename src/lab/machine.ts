@@ -1,6 +1,14 @@
 import { type FirmwareReport, powerOn } from '../firmware/index.ts';
 import { type Cpu, Kernel, type KexecReport, kernel_kexec, kexecBoot, kthread_run, Process } from '../linux/index.ts';
-import { type MemoryMap, Platform, type Software, type SysInfoTable, type Task } from '../platform/index.ts';
+import {
+  describeActivity,
+  type MemoryMap,
+  Platform,
+  RunStuck,
+  type Software,
+  type SysInfoTable,
+  type Task,
+} from '../platform/index.ts';
 import { Probe } from '../platform/probe.ts';
 import { TdxModule } from '../tdx-module/module.ts';
 import type { Syscalls } from '../vmm/index.ts';
@@ -21,7 +29,7 @@ export type Ending<T> =
   /** An exception that nobody caught. */
   | { readonly kind: 'exception'; readonly exception: unknown }
   /** It waits for something that will never come, or its LP was stopped. */
-  | { readonly kind: 'stuck' };
+  | { readonly kind: 'stuck'; readonly doing: string };
 
 /** The house composed: hardware, firmware, module and a kernel, each plugged into the next. */
 export class Machine {
@@ -77,15 +85,28 @@ export class Machine {
     const thread = new Process(this.kernel!, name).spawn(0, 'main', function* (syscalls) {
       value = { of: yield* main(syscalls) };
     });
-    this.platform.scheduler.run();
+    this.#run();
     const returned = value as { readonly of: T } | null;
     if (returned && thread.ended) return { kind: 'returned', value: returned.of };
-    return thread.killedBy ? { kind: 'exception', exception: thread.killedBy } : { kind: 'stuck' };
+    return thread.killedBy ? { kind: 'exception', exception: thread.killedBy } : this.#stuck();
   }
 
   #ending<T>(task: Task): Ending<T> {
-    this.platform.scheduler.run([task]);
+    this.#run([task]);
     if (task.state === 'done') return { kind: 'returned', value: task.outcome as T };
-    return task.state === 'failed' ? { kind: 'exception', exception: task.outcome } : { kind: 'stuck' };
+    return task.state === 'failed' ? { kind: 'exception', exception: task.outcome } : this.#stuck();
+  }
+
+  /** Software that goes round in circles ends as stuck, as software that waits for ever does. */
+  #run(tasks: readonly Task[] = []): void {
+    try {
+      this.platform.scheduler.run(tasks);
+    } catch (error) {
+      if (!(error instanceof RunStuck)) throw error;
+    }
+  }
+
+  #stuck(): { readonly kind: 'stuck'; readonly doing: string } {
+    return { kind: 'stuck', doing: this.platform.scheduler.activities().map(describeActivity).join('; ') };
   }
 }

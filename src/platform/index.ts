@@ -22,7 +22,7 @@ export { Platform, type PlatformOptions } from './platform.ts';
 export { RandomStream } from './random.ts';
 export { GPR } from './registers.ts';
 export { ReportOperation, type ReportRequest, type SeamIdentity } from './report.ts';
-export { DEFAULT_STEP_BUDGET, type LpActivity, RunStuck, Scheduler, type Task } from './scheduler.ts';
+export { DEFAULT_STEP_BUDGET, describeActivity, type LpActivity, RunStuck, Scheduler, type Task } from './scheduler.ts';
 export { SeamPort, type SeamSoftware } from './seam.ts';
 export { Completion, type Point, type Software, type Step, type Wait } from './software.ts';
 export type { SysInfoTable } from './sys-info.ts';

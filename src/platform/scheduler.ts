@@ -34,7 +34,7 @@ export class RunStuck extends Error {
 
   constructor(budget: number, activities: readonly LpActivity[]) {
     super(
-      `no thread began or ended for ${budget} steps (${activities.map(describe).join('; ')}). ` +
+      `no thread began or ended for ${budget} steps (${activities.map(describeActivity).join('; ')}). ` +
         'If the run is only long, create the Platform with a larger stepBudget.',
     );
     this.name = 'RunStuck';
@@ -42,7 +42,8 @@ export class RunStuck extends Error {
   }
 }
 
-const describe = ({ lp, mode, tasks }: LpActivity): string =>
+/** One line: the LP, its mode, and what its threads do. */
+export const describeActivity = ({ lp, mode, tasks }: LpActivity): string =>
   `LP ${lp} in ${mode}: ${tasks.map(({ name, doing }) => `${name} ${doing}`).join(', ')}`;
 
 interface Running {
