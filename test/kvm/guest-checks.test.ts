@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { guestKnobs, mainJobGuest } from '../../src/guest/index.ts';
+import { EFAULT } from '../../src/spec/errno.ts';
 import { readKnobs } from '../../src/spec/knob.ts';
 import { type MmioDevice, PowerControl, Serial, TdMachine, TestRegister } from '../../src/vmm/index.ts';
 import { defaultFirmware } from '../../src/vmm/tdvf/index.ts';
@@ -46,4 +47,13 @@ describe('the guest of the main job', () => {
     expect(panicWith(liar)).toBe('the device register reads as 0xbad');
     expect(panicWith(new TestRegister(MMIO))).toBeUndefined();
   });
+});
+
+it('a guest that touches private memory which no slot backs ends the TD, and does not fault for ever', () => {
+  const house = new House();
+  house.platform.vmx.boot = inLongMode(function* (cpu) {
+    yield* cpu.loadBytes(0x80_0000_0000n, 8);
+  });
+  const machine = new TdMachine({ firmware: defaultFirmware(), vcpus: 1 });
+  expect(house.user((thread) => machine.main(thread))).toEqual({ kind: 'call-failed', call: 'KVM_RUN', errno: -EFAULT });
 });
