@@ -2,7 +2,7 @@ import { GPR, type GuestCpu, type GuestSoftware } from '../platform/guest-cpu.ts
 import { statusName } from '../spec/status.ts';
 import { TDVMCALL } from '../spec/tdvmcall.ts';
 import { acceptMemory, newTally } from './accept.ts';
-import { extendRtmr, getReport, type VpInfo } from './attest.ts';
+import { extendRtmr, getReport } from './attest.ts';
 import { setMemoryPrivate, setMemoryShared } from './convert.ts';
 import { type MemoryResource, readTdHob } from './hob.ts';
 import { TdGuest } from './kernel.ts';
@@ -64,11 +64,11 @@ function* boot(guest: TdGuest, job: MainJob, cpu: GuestCpu): GuestSoftware {
     vcpus: info.vcpus,
     maxVcpus: info.maxVcpus,
   });
-  yield* work(guest, job, cpu, info, hob);
+  yield* work(guest, job, cpu, hob);
   yield* powerOff(job, cpu);
 }
 
-function* work(guest: TdGuest, job: MainJob, cpu: GuestCpu, _info: VpInfo, hob: bigint): GuestSoftware {
+function* work(guest: TdGuest, job: MainJob, cpu: GuestCpu, hob: bigint): GuestSoftware {
   const base = workArea(yield* readTdHob(cpu, hob));
   yield* accept(job, cpu, base);
   yield* guest.loadText(cpu, base);

@@ -1,8 +1,9 @@
-import { type Cpu, exercise_memory, type KexecReport, kexec_load, PAGE_SIZE, seamcall_prerr } from '../linux/index.ts';
+import { type Cpu, exercise_memory, type KexecReport, kexec_load, PAGE_SIZE, seamcall, seamcallErrno } from '../linux/index.ts';
 import { MachineCheck, type Range, type Software } from '../platform/index.ts';
 import { errnoName } from '../spec/errno.ts';
 import { TDH } from '../spec/leaves.ts';
 import { MD_SYS } from '../spec/metadata.ts';
+import { statusName } from '../spec/status.ts';
 import { readTdReport } from './attestation.ts';
 import { findCauses } from './counterfactual.ts';
 import { explain } from './explain.ts';
@@ -184,9 +185,11 @@ class MainJob {
     const lp = this.machine.platform.lps.find(({ stopped }) => stopped === '');
     if (!lp || !this.machine.kernel) return;
     this.#steps.phase = 'aftermath';
-    const ending = this.machine.onCpu(lp.id, 'probe', (cpu) => seamcall_prerr(cpu, TDH.SYS_RD, { rdx: MD_SYS.MAJOR_VERSION }));
-    const detail = ending.kind === 'returned' ? `${errnoName(ending.value)}: VMfailInvalid` : ending.kind;
-    this.#steps.add(`LP ${lp.id} tries TDH.SYS.RD`, 'failed', detail, lp.now);
+    const ending = this.machine.onCpu(lp.id, 'probe', (cpu) => seamcall(cpu, TDH.SYS_RD, { rdx: MD_SYS.MAJOR_VERSION }));
+    const status = ending.kind === 'returned' ? ending.value : null;
+    const detail =
+      status === null ? ending.kind : `${lp.carry ? 'VMfailInvalid' : statusName(status)}: ${errnoName(seamcallErrno(status))}`;
+    this.#steps.add(`LP ${lp.id} tries TDH.SYS.RD`, status === 0n ? 'ok' : 'failed', detail, lp.now);
   }
 
   /** What a probe on the memory bus sees of the guest's secrets while they are still there. */
@@ -220,11 +223,7 @@ class MainJob {
   #value<T>(ending: Ending<T>): T | undefined {
     if (ending.kind === 'returned') return ending.value;
     const { shutdownBy, lostLp } = this.machine.platform.seam;
-    if (shutdownBy && lostLp)
-      return this.#failMc(
-        shutdownBy,
-        `unbreakable shutdown: LP ${lostLp.id} never returns from SEAM, every SEAMCALL gives VMfailInvalid`,
-      );
+    if (shutdownBy && lostLp) return this.#failMc(shutdownBy, `unbreakable shutdown: LP ${lostLp.id} never returns from SEAM`);
     const exception = ending.kind === 'exception' ? ending.exception : this.machine.kernel?.panicked?.exception;
     if (exception instanceof MachineCheck)
       return this.#failMc(exception, `machine check in kernel ${this.machine.kernel?.generation ?? 0}`);
@@ -241,8 +240,12 @@ class MainJob {
     this.#fail({ kind: 'mc', errno: '', text: `${text} (${machineCheck.detail})` });
   }
 
+  /** A failure is a step too, if none of the machine's own events says so. */
   #fail(failure: Failure): void {
-    this.#failure ??= failure;
+    if (this.#failure) return;
+    this.#failure = failure;
+    if (failure.kind !== 'errno' || this.#steps.steps.some(({ outcome }) => outcome === 'failed')) return;
+    this.#steps.add('ends here', 'failed', failure.text, this.#now());
   }
 
   #keepLog(): void {

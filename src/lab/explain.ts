@@ -152,8 +152,7 @@ class Teller {
     const lp = record?.lp ?? handler?.lp ?? -1;
     const shutdown = this.#probe.seamShutdown();
     const tell = (text: string): CausalStep[] => [this.step('consequence', handler?.id ?? event, keyId, storedTdBit, () => text)];
-    if (shutdown?.event === event)
-      return tell(`LP ${lp} was in SEAM root: unbreakable shutdown; it never returns, and SEAMCALL fails on every LP`);
+    if (shutdown?.event === event) return tell(`LP ${lp} was in SEAM root: unbreakable shutdown; it never returns`);
     if (record?.kind === 'td-run') return tell('a TD was running: the TD exits with the machine check and is marked fatal');
     return this.#probe.stoppedBy(lp) === 'panic' ? tell(`LP ${lp} ran the kernel: panic`) : [];
   }

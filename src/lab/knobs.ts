@@ -35,10 +35,9 @@ export function parseKnob(name: string, text: string): KnobValue {
   return value;
 }
 
-/** Checks a vector given by a program; returns it. */
+/** Checks a vector given by a program: the values as their knobs have them. */
 export function checkVector(vector: KnobVector): KnobVector {
-  for (const [name, value] of Object.entries(vector)) parseKnob(name, String(value));
-  return vector;
+  return Object.fromEntries(Object.entries(vector).map(([name, value]) => [name, parseKnob(name, String(value))]));
 }
 
 /** The vector with every knob named. */

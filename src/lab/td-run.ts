@@ -64,12 +64,12 @@ type Facts = Readonly<Record<string, string | number | bigint>>;
 const LONGEST_FACT = 60;
 const MILESTONE_NAMES: Readonly<Record<string, string>> = {
   start: 'start: CPUID 0x21, TDG.VP.INFO, SEPT-#VE policy',
-  accept: 'memory acceptance: 2 MiB, then 4 KiB',
+  accept: 'memory acceptance',
   'private-memory': 'private memory',
   convert: 'a page to shared and back: MapGPA',
-  mmio: 'MMIO write and read by #VE',
-  port: 'port write by #VE',
-  cpuid: 'CPUID by #VE',
+  mmio: 'MMIO write and read',
+  port: 'port write',
+  cpuid: 'CPUID of a hypervisor leaf',
   report: 'RTMR extend, TDG.MR.REPORT',
   'power-off': 'power off',
 };

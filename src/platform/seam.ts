@@ -59,6 +59,8 @@ export class SeamPort {
     try {
       yield* target.call(lp);
     } catch (exception) {
+      if (exception instanceof HardwareException && !(exception instanceof MachineCheck))
+        throw new Error(`${exception.vector} in SEAM root: ${exception.detail}`);
       if (!(exception instanceof MachineCheck)) throw exception;
       yield* this.#unbreakableShutdown(lp, exception);
     }

@@ -2,7 +2,6 @@ import { EXIT_REASON } from '../spec/exits.ts';
 import { tdcallName } from '../spec/leaves.ts';
 import { statusName } from '../spec/status.ts';
 import type { EventFacts, MachineEvent } from './events.ts';
-import { HardwareException } from './exceptions.ts';
 import type { GuestSoftware, VmExit } from './guest-cpu.ts';
 import type { LogicalProcessor } from './logical-processor.ts';
 import { GPR } from './registers.ts';
@@ -13,10 +12,10 @@ import { PRIVATE_SLOT, SHARED_SLOT, type TdVmcs, VirtualCpu, vmExit } from './vi
 export class Vmx {
   /** The TDCALL that the module handles on an LP. */
   readonly #tdcalls = new Map<LogicalProcessor, MachineEvent>();
-  readonly #vcpus = new Map<number, { vcpu: VirtualCpu; software: GuestSoftware; finished: boolean }>();
+  readonly #vcpus = new Map<number, { vcpu: VirtualCpu; software: GuestSoftware }>();
   /** Makes the software of a vCPU that enters for the first time; plugged in by the lab. */
   boot: (vcpu: VirtualCpu) => GuestSoftware = () => {
-    throw new HardwareException('#UD', 'no guest software is plugged in');
+    throw new Error('no guest software: set platform.vmx.boot before a TD runs');
   };
 
   /** The vCPU whose VMCS is at this address was (re-)initialised: it starts afresh at its next entry. */
@@ -29,7 +28,7 @@ export class Vmx {
     let entry = this.#vcpus.get(vmcsPa);
     if (!entry) {
       const vcpu = new VirtualCpu();
-      entry = { vcpu, software: this.boot(vcpu), finished: false };
+      entry = { vcpu, software: this.boot(vcpu) };
       this.#vcpus.set(vmcsPa, entry);
     }
     return entry.vcpu;

@@ -96,6 +96,24 @@ function afterRemoval(zapSkip: string): 'same' | 'different' {
   });
 }
 
+describe('ranges that no page table of the TD reaches', () => {
+  it.each([2 ** 47, 2 ** 48, 2 ** 48 + 2 ** 47])('converting at GPA %d touches no page of the TD', (gpa) => {
+    boot();
+    const touched = program(function* (user) {
+      const { vcpu } = yield* runnableTd(user);
+      const bytes = new Uint8Array(kvm_pre_fault_memory.SIZE);
+      kvm_pre_fault_memory.size.set(bytes, BigInt(PAGE));
+      yield* user.with(vcpu, KVM_PRE_FAULT_MEMORY, bytes);
+      const since = house.platform.events.events.length;
+      for (const isPrivate of [true, false]) {
+        yield* setAttributes(user.thread, user.vmFd, { gpa, length: 2 ** 33, isPrivate }, user.scratch.data);
+      }
+      return { calls: calls(since), alive: yield* user.thread.ioctl(user.vmFd, KVM_CHECK_EXTENSION, 0n) };
+    });
+    expect(touched).toEqual({ calls: [], alive: 0 });
+  });
+});
+
 describe('removing a private page', () => {
   const none = (): void => undefined;
 

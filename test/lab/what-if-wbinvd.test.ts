@@ -20,7 +20,7 @@ describe('the default seed on the reference machine', () => {
     expect(verdict.text).toMatch(/unbreakable shutdown: LP \d never returns/);
     const lost = steps.filter(({ outcome }) => outcome === 'lost');
     expect(lost).toMatchObject([{ detail: 'never returned' }]);
-    expect(stepsOf(broken, 'aftermath').map(({ detail }) => detail)).toEqual(['-ENODEV: VMfailInvalid']);
+    expect(stepsOf(broken, 'aftermath').map(({ detail }) => detail)).toEqual(['VMfailInvalid: -ENODEV']);
     expect(broken.attestation).toBeNull();
   });
 

@@ -53,6 +53,11 @@ export class PageTable {
     this.levels = levels;
   }
 
+  /** First GPA that the table cannot map: Linux clips ranges to it (tdp_mmu_max_gfn_exclusive). */
+  get reach(): number {
+    return levelSize(this.levels + 1);
+  }
+
   /** Physical address of the entry for a GPA in the table at `table`, which is a table of `level`. */
   entryAt(table: number, gpa: number, level: number): number {
     return table + (Math.floor(gpa / levelSize(level)) % ENTRIES) * 8;
@@ -60,6 +65,7 @@ export class PageTable {
 
   /** Address of the 4 KiB entry for a GPA, or -1 when a table on the way is missing. */
   find(current: Thread, gpa: number): number {
+    if (gpa >= this.reach) return -1;
     let table = this.root;
     for (let level = this.levels; level > 1; level--) {
       const entry = current.cpu.lp.load64(this.entryAt(table, gpa, level));
@@ -80,7 +86,8 @@ export class PageTable {
     const size = levelSize(level);
     const span = size * ENTRIES;
     const base = Math.floor(start / span) * span;
-    for (let gpa = Math.floor(start / size) * size; gpa < end && gpa < base + span; gpa += size) {
+    const last = Math.min(end, base + span, this.reach);
+    for (let gpa = Math.floor(start / size) * size; gpa < last; gpa += size) {
       const at = this.entryAt(table, gpa, level);
       const entry = current.cpu.lp.load64(at);
       if (level === 1) yield { gpa, at, entry };

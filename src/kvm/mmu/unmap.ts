@@ -35,8 +35,9 @@ function unmapShared(current: Thread, vm: Vm, start: number, end: number): boole
   const td = vm.td;
   if (!td?.shared) return false;
   let flush = false;
-  const from = start * 2 ** PAGE_SHIFT + td.sharedBit;
-  for (const { at, entry } of td.shared.leaves(current, from, from + (end - start) * 2 ** PAGE_SHIFT)) {
+  // GFNs from the shared bit on are nobody's: with the bit added they would come round again.
+  const [from, to] = [start, end].map((gfn) => Math.min(gfn * 2 ** PAGE_SHIFT, td.sharedBit) + td.sharedBit) as [number, number];
+  for (const { at, entry } of td.shared.leaves(current, from, to)) {
     if (entry === NONPRESENT) continue;
     current.cpu.lp.store64(at, NONPRESENT);
     flush = true;
