@@ -5,12 +5,13 @@
  */
 
 import { count } from './counters';
+import { resumeEvent } from './events';
 import { ABORT_OUT_OF_MEMORY } from './layout';
 import { COUNTER_SLOTS_ALLOCATED, COUNTER_SLOTS_FREED } from './spec/counters';
 
 const PAGE_SHIFT: usize = 16;
 /** More than any single step allocates. */
-const STEP_BYTES: usize = 256 * 1024;
+const STEP_BYTES: usize = 384 * 1024;
 const STEP_BLOCKS: u32 = 8;
 
 let brk: usize = 0;
@@ -27,7 +28,7 @@ const END = 12;
 const SIZE = 16;
 const CHUNK = 20;
 const SLAB_BYTES = 24;
-const MAX_SLABS = 8;
+const MAX_SLABS = 12;
 const slabs: usize = memory.data(SLAB_BYTES * MAX_SLABS, 16);
 let slabCount: u32 = 0;
 
@@ -72,6 +73,7 @@ function slabsHaveRoom(): bool {
 }
 
 export function outOfMemory(): void {
+  resumeEvent();
   abort(null, null, ABORT_OUT_OF_MEMORY, 0);
 }
 

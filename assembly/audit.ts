@@ -4,11 +4,13 @@ import { lineIs } from './lines';
 import { probe } from './memory-map';
 import { readAs } from './observe';
 import { lineTag } from './page';
+import { resolveFrame, resolveRange } from './pending';
 import { FILL, INSTANCE } from './tags';
 import { findDescriptor, kindOf, LOW, span } from './tree';
 
 /** The line's plaintext, in the probe record. */
 export function plaintext(line: u64): void {
+  resolveFrame(line >> 6);
   const desc = findDescriptor(line >> 6);
   const index = <u32>line & 63;
   const tag = lineTag(desc, index);
@@ -17,6 +19,7 @@ export function plaintext(line: u64): void {
 
 /** First line in [line, end) whose plaintext is not all zeros, or -1. Uniform zeros cost one step a descriptor. */
 export function nextNonZero(line: u64, end: u64): f64 {
+  resolveRange(line >> 6, ((end - 1) >> 6) + 1);
   let at = line;
   while (at < end) {
     const frame = at >> 6;

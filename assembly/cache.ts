@@ -1,27 +1,28 @@
 /** The packages' caches, line by line: fill, ownership, write-back, drop (docs/memory-law.md, "Caches"). */
 import { reserve } from './arena';
 import { cacheSets, packages } from './config';
-import { readLine, writeLine } from './controller';
+import { readLine, writeLine, writeTag } from './controller';
 import { count } from './counters';
 import { chooseSlot, isOccupied, occupy, slotKeyId, slotLine, vacate } from './directory';
 import { homeOf } from './homes';
 import { expectedTag } from './keys';
 import { CAUSE_EVICTION, CAUSE_SNOOP } from './layout';
-import { copyLine, fillLine, lineNumber } from './lines';
+import { copyLine, lineNumber } from './lines';
 import { patternLine } from './memory-map';
 import { cachePoison, forgetCachedPoison, writeBackPoison } from './origins';
 import { lineWriter } from './page';
 import { COUNTER_EVICTIONS, COUNTER_SNOOPS, COUNTER_WRITE_BACKS } from './spec/counters';
-import { FILL } from './tags';
+import { FILL, POISON } from './tags';
 import { findDescriptor, kindOf, LOW } from './tree';
 import {
+  cachedBytes,
   changeHeld,
   createView,
-  DATA,
   DIRTY,
   destroyView,
   findView,
   frameOf,
+  isPattern,
   keyIdOf,
   lineData,
   PATTERN,
@@ -41,28 +42,24 @@ export function isPoisoned(view: usize, bit: u64): bool {
   return (load<u64>(view, POISONED) & bit) != 0;
 }
 
-/** Where a cached line's bytes can be read; views without data lend a scratch line. */
-export function cachedBytes(view: usize, index: u32): usize {
-  const data = <usize>load<u32>(view, DATA);
-  if (data != 0) return data + ((<usize>index) << 6);
-  fillLine(patternLine, load<u64>(view, PATTERN));
-  return patternLine;
-}
-
 export function readCached(view: usize, index: u32, to: usize): void {
   copyLine(to, cachedBytes(view, index));
 }
 
 /** Writes one dirty line back; it stays, clean. */
 export function writeBack(view: usize, index: u32, cause: i32): void {
+  writeBackAs(view, index, writeTag(homeOf(frameOf(view)), keyIdOf(view)), cause);
+}
+
+/** The same under a given tag. */
+export function writeBackAs(view: usize, index: u32, tag: u32, cause: i32): void {
   const frame = frameOf(view);
-  const keyId = keyIdOf(view);
   const bit = (<u64>1) << index;
   const poisoned = isPoisoned(view, bit);
   reserve();
   count(COUNTER_WRITE_BACKS);
-  writeLine(frame, index, keyId, cachedBytes(view, index), poisoned, cause, viewWriter(view, index));
-  if (poisoned) writeBackPoison(lineNumber(frame, index), keyId);
+  writeLine(frame, index, poisoned ? tag | POISON : tag, cachedBytes(view, index), cause, viewWriter(view, index));
+  if (poisoned) writeBackPoison(lineNumber(frame, index), keyIdOf(view));
   store<u64>(view, load<u64>(view, DIRTY) & ~bit, DIRTY);
 }
 
@@ -71,7 +68,7 @@ export function dropFrom(view: usize, pkg: u32, lines: u64): void {
   const had = validIn(view, pkg) & lines;
   if (had == 0) return;
   setValid(view, pkg, validIn(view, pkg) & ~had);
-  changeHeld(pkg, -popcnt<i64>(<i64>had));
+  changeHeld(frameOf(view), pkg, -popcnt<i64>(<i64>had));
   if (cacheSets == 0) return;
   for (let bits = had; bits != 0; bits &= bits - 1) vacate(pkg, lineNumber(frameOf(view), <u32>ctz(bits)), keyIdOf(view));
 }
@@ -118,7 +115,7 @@ function makeRoom(pkg: u32, line: u64): usize {
 function fetch(view: usize, frame: u64, index: u32, keyId: u32): void {
   const held = validAnywhere(view);
   const desc = findDescriptor(frame);
-  if (load<u32>(view, DATA) == 0 && kindOf(desc) == FILL && load<u32>(desc) == expectedTag(homeOf(frame), keyId)) {
+  if (isPattern(view, index) && load<u32>(desc) == expectedTag(homeOf(frame), keyId) && kindOf(desc) == FILL) {
     if (held == 0) store<u64>(view, load<u64>(desc, LOW), PATTERN);
     if (load<u64>(view, PATTERN) == load<u64>(desc, LOW)) {
       readLine(frame, index, keyId, patternLine);
@@ -152,7 +149,7 @@ export function fillMiss(pkg: u32, frame: u64, index: u32, keyId: u32, own: bool
     fetch(view, frame, index, keyId);
   }
   setValid(view, pkg, validIn(view, pkg) | bit);
-  changeHeld(pkg, 1);
+  changeHeld(frame, pkg, 1);
   if (slot != 0) occupy(slot, line, keyId);
   return view;
 }

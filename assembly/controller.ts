@@ -104,13 +104,8 @@ export function forgetLine(line: u64, oldTag: u32): void {
   if ((oldTag & POISON) != 0) forgetPoison(line);
 }
 
-/** Full-line write: nothing is checked. `poisoned`: from a cached line that holds poison. */
-export function writeLine(frame: u64, index: u32, keyId: u32, from: usize, poisoned: bool, cause: i32, writer: u32): void {
-  const tag = writeTag(homeOf(frame), keyId);
-  replaceLine(frame, index, poisoned ? tag | POISON : tag, from, cause, writer);
-}
-
-function replaceLine(frame: u64, index: u32, newTag: u32, from: usize, cause: i32, writer: u32): void {
+/** Full-line write of a line with this tag (its poison is that of a cached line written back): nothing is checked. */
+export function writeLine(frame: u64, index: u32, newTag: u32, from: usize, cause: i32, writer: u32): void {
   count(COUNTER_CONTROLLER_WRITES);
   const desc = pageDescriptor(frame);
   const line = lineNumber(frame, index);
@@ -169,7 +164,7 @@ export function writePartial(
   memory.copy(mergeLine + offset, from, length);
   let newTag = writeTag(homeOf(frame), keyId);
   if (foreign) newTag &= ~TD;
-  replaceLine(frame, index, poisoned ? newTag | POISON : newTag, mergeLine, cause, writer);
+  writeLine(frame, index, poisoned ? newTag | POISON : newTag, mergeLine, cause, writer);
 }
 
 function poisonSilently(frame: u64, index: u32, tag: u32): void {

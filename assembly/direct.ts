@@ -1,33 +1,39 @@
-/** Stores past the caches, and DMA reads. */
+/** Stores past the caches, and DMA reads: a line, or any range. */
 
-import { loadRange } from './access';
-import { reserve } from './arena';
+import { allGood, bitsFrom, countReads, loadLine, wholeLines } from './access';
+import { reserve, take } from './arena';
 import { isDirty, writeBack } from './cache';
-import { readLine, writeLine, writePartial } from './controller';
+import { eager } from './config';
+import { readLine, writeLine, writePartial, writeTag } from './controller';
 import { count } from './counters';
 import { currentWriter } from './events';
-import { flushRange } from './flush';
+import { flushLine, flushRange, flushView } from './flush';
+import { homeOf } from './homes';
+import { expectedTag } from './keys';
 import { CAUSE_DMA, CAUSE_MOVDIR64B, CAUSE_SNOOP } from './layout';
 import { lineNumber } from './lines';
-import { mailbox, mergeLine, probeLine } from './memory-map';
+import { mergeLine, probeLine } from './memory-map';
 import { dramFault } from './origins';
-import { fillRange } from './range-fill';
-import { COUNTER_LINES_WRITTEN, COUNTER_MOVDIR64B_LINES } from './spec/counters';
-import { findView } from './views';
+import { putPage } from './page';
+import { displacePage, fillRange } from './range-fill';
+import { dataPages } from './slabs';
+import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut } from './spans';
+import { COUNTER_CONTROLLER_WRITES, COUNTER_LINES_WRITTEN, COUNTER_MOVDIR64B_LINES } from './spec/counters';
+import { DATA, FILL, KIND_SHIFT, MIXED, SPARSE } from './tags';
+import { findDescriptor, kindOf, LOW, pageDescriptor, span, WRITER } from './tree';
+import { NO_FRAME, nextFrame } from './view-index';
+import { findView, viewCount } from './views';
 
 /** No write-back: the direct store replaces the line anyway. */
 const DISCARD = -1;
 
-function directLine(line: u64, keyId: u32, from: usize): void {
+/** MOVDIR64B of one line. */
+export function directLine(line: u64, keyId: u32, from: usize): void {
   reserve();
-  flushRange(line, 1, keyId, DISCARD);
+  flushLine(line, keyId, DISCARD);
   count(COUNTER_MOVDIR64B_LINES);
   count(COUNTER_LINES_WRITTEN);
-  writeLine(line >> 6, <u32>line & 63, keyId, from, false, CAUSE_MOVDIR64B, currentWriter());
-}
-
-export function movdir64b(line: u64, keyId: u32): void {
-  directLine(line, keyId, mailbox);
+  writeLine(line >> 6, <u32>line & 63, writeTag(homeOf(line >> 6), keyId), from, CAUSE_MOVDIR64B, currentWriter());
 }
 
 export function movdir64bFill(line: u64, lines: u64, keyId: u32, pattern: u64): void {
@@ -41,54 +47,184 @@ export function movdir64bFill(line: u64, lines: u64, keyId: u32, pattern: u64): 
 /** 1 when a source line was poisoned: it and the lines behind it are not copied. */
 export function movdir64bCopy(pkg: u32, target: u64, targetKeyId: u32, source: u64, sourceKeyId: u32, lines: u64): i32 {
   for (let i: u64 = 0; i < lines; ++i) {
-    if (loadRange(pkg, (source + i) << 6, 64, sourceKeyId, probeLine) != 0) return 1;
+    if (loadLine(pkg, (source + i) << 6, 64, sourceKeyId, probeLine) != 0) return 1;
     directLine(target + i, targetKeyId, probeLine);
   }
   return 0;
 }
 
-/** MOVNTI, UC/WC store or DMA of the mailbox's bytes; a full line counts as combined. */
-export function directStore(cause: i32, to: u64, length: u32, keyId: u32): void {
+/** MOVNTI, UC/WC store or DMA within one line; a full line counts as combined. */
+export function directPiece(cause: i32, pa: u64, length: u32, keyId: u32, from: usize): void {
+  const line = pa >> 6;
+  if (cause == CAUSE_MOVDIR64B) {
+    directLine(line, keyId, from);
+    return;
+  }
+  reserve();
+  flushLine(line, keyId, length == 64 ? DISCARD : CAUSE_SNOOP);
+  if (cause != CAUSE_DMA) count(COUNTER_LINES_WRITTEN);
+  const frame = line >> 6;
+  const index = <u32>line & 63;
+  if (length == 64) writeLine(frame, index, writeTag(homeOf(frame), keyId), from, cause, currentWriter());
+  else writePartial(frame, index, keyId, from, <u32>pa & 63, length, cause, currentWriter());
+}
+
+/** Direct stores over any range. */
+export function directRange(cause: i32, to: u64, length: u64, keyId: u32, source: usize): void {
   let pa = to;
-  let from = mailbox;
-  let left = length;
-  while (left != 0) {
-    const offset = <u32>pa & 63;
-    const chunk = min<u32>(left, 64 - offset);
-    const line = pa >> 6;
-    const index = <u32>line & 63;
-    reserve();
-    flushRange(line, 1, keyId, chunk == 64 ? DISCARD : CAUSE_SNOOP);
-    if (cause != CAUSE_DMA) count(COUNTER_LINES_WRITTEN);
-    if (chunk == 64) writeLine(line >> 6, index, keyId, from, false, cause, currentWriter());
-    else writePartial(line >> 6, index, keyId, from, offset, chunk, cause, currentWriter());
+  let from = source;
+  const end = to + length;
+  while (pa < end) {
+    const planned = planDirect(cause, pa, end - pa, keyId);
+    copyIn(from);
+    pa += planned;
+    from += <usize>planned;
+    if (pa == end) break;
+    const chunk = <u32>min<u64>(end - pa, 64 - (pa & 63));
+    directPiece(cause, pa, chunk, keyId, from);
     pa += chunk;
     from += chunk;
-    left -= chunk;
   }
 }
 
-/** DMA read into the mailbox; 1 when it met poison. */
-export function dmaRead(from: u64, length: u32, keyId: u32): i32 {
+/** Tags of whole lines from `to` on, as far as they go by pages; the bytes belong where the spans say. */
+export function planDirect(cause: i32, to: u64, length: u64, keyId: u32): u64 {
+  clearSpans();
+  let pa = to;
+  const end = to + length;
+  while (!eager && pa < end) {
+    const lines = wholeLines(pa, end - pa);
+    if (lines == 0) break;
+    const page = writablePage(pa >> 12, bitsFrom(<u32>(pa >> 6) & 63, lines), keyId, cause);
+    if (page == 0 || !addSpan(page + (<usize>pa & 4095), lines << 6)) break;
+    pa += lines << 6;
+  }
+  const lines = (pa - to) >> 6;
+  count(COUNTER_CONTROLLER_WRITES, lines);
+  if (cause == CAUSE_MOVDIR64B) count(COUNTER_MOVDIR64B_LINES, lines);
+  if (cause != CAUSE_DMA) count(COUNTER_LINES_WRITTEN, lines);
+  return pa - to;
+}
+
+/** The page's data after a write of these lines: one tag and one writer throughout. 0: take them one by one. */
+function writablePage(frame: u64, lines: u64, keyId: u32, cause: i32): usize {
+  const tag = expectedTag(homeOf(frame), keyId);
+  if (tag == 0) return 0;
+  const view: usize = viewCount == 0 ? 0 : findView(frame, keyId);
+  const writer = currentWriter();
+  let desc = findDescriptor(frame);
+  const asBefore = load<u32>(desc) == (tag | (DATA << KIND_SHIFT)) && load<u32>(desc, WRITER) == writer;
+  if (!asBefore && lines != ~(<u64>0)) return 0;
+  if (!asBefore) reserve();
+  if (view != 0) flushView(view, lines, DISCARD);
+  if (asBefore) return load<u32>(desc, LOW);
+  desc = pageDescriptor(frame);
+  displacePage(desc, frame, tag, writer, 0, cause);
+  const page = take(dataPages);
+  putPage(desc, page, tag, writer, 0);
+  return page;
+}
+
+/** DMA read; 1 when it met poison. */
+export function dmaRead(from: u64, length: u64, keyId: u32, to: usize): i32 {
   let pa = from;
-  let to = mailbox;
-  let left = length;
-  while (left != 0) {
-    const offset = <u32>pa & 63;
-    const chunk = min<u32>(left, 64 - offset);
-    const frame = pa >> 12;
-    const index = <u32>(pa >> 6) & 63;
-    reserve();
-    const view = findView(frame, keyId);
-    if (view != 0 && isDirty(view, (<u64>1) << index)) writeBack(view, index, CAUSE_SNOOP);
-    if (readLine(frame, index, keyId, mergeLine)) {
-      dramFault(lineNumber(frame, index), keyId);
-      return 1;
-    }
-    memory.copy(to, mergeLine + offset, chunk);
+  let out = to;
+  const end = from + length;
+  while (pa < end) {
+    const planned = planDma(pa, end - pa, keyId);
+    copyOut(out);
+    pa += planned;
+    out += <usize>planned;
+    if (pa == end) break;
+    const chunk = <u32>min<u64>(end - pa, 64 - (pa & 63));
+    if (readPast(pa >> 6, keyId)) return 1;
+    memory.copy(out, mergeLine + (<usize>pa & 63), chunk);
     pa += chunk;
-    to += chunk;
-    left -= chunk;
+    out += chunk;
   }
   return 0;
+}
+
+/** One line at the controller, into the scratch line; a dirty copy of the same tag is written back first. True: poison. */
+function readPast(line: u64, keyId: u32): bool {
+  reserve();
+  const index = <u32>line & 63;
+  const view = findView(line >> 6, keyId);
+  if (view != 0 && isDirty(view, (<u64>1) << index)) writeBack(view, index, CAUSE_SNOOP);
+  if (!readLine(line >> 6, index, keyId, mergeLine)) return false;
+  dramFault(line, keyId);
+  return true;
+}
+
+/** Checks whole lines from `from` on, as far as all are good: the bytes lie where the spans say. */
+export function planDma(from: u64, length: u64, keyId: u32): u64 {
+  clearSpans();
+  let pa = from;
+  const end = from + length;
+  while (pa < end) {
+    const lines = wholeLines(pa, end - pa);
+    if (lines == 0) break;
+    const desc = readablePage(pa >> 12, bitsFrom(<u32>(pa >> 6) & 63, lines), keyId);
+    if (desc == 0) break;
+    const kind = kindOf(desc);
+    if (kind == SPARSE) break;
+    if (kind == FILL) {
+      if (!addPatternSpan(load<u64>(desc, LOW), lines << 6)) break;
+    } else if (!addSpan(<usize>load<u32>(desc, LOW) + (<usize>pa & 4095), lines << 6)) {
+      break;
+    }
+    pa += lines << 6;
+  }
+  countReads((pa - from) >> 6, keyId);
+  return pa - from;
+}
+
+/** The page's descriptor when each of these lines is good for the KeyID and no copy is dirty, else 0. */
+function readablePage(frame: u64, lines: u64, keyId: u32): usize {
+  const tag = expectedTag(homeOf(frame), keyId);
+  if (tag == 0) return 0;
+  const view: usize = viewCount == 0 ? 0 : findView(frame, keyId);
+  if (view != 0 && isDirty(view, lines)) return 0;
+  const desc = findDescriptor(frame);
+  return allGood(desc, lines, tag) ? desc : 0;
+}
+
+/** DMA reads whose bytes nobody takes: uniform ranges cost one step a descriptor. 1 when it met poison. */
+export function checkRange(line: u64, end: u64, keyId: u32): i32 {
+  let at = line;
+  while (at < end) {
+    const good = goodLines(at, end, keyId);
+    countReads(good, keyId);
+    at += good;
+    if (at == end) break;
+    if (readPast(at, keyId)) return 1;
+    at += 1;
+  }
+  return 0;
+}
+
+/** Lines from `line` on, as far as one descriptor answers for them, all of them good; 0: look at the line itself. */
+function goodLines(line: u64, end: u64, keyId: u32): u64 {
+  const frame = line >> 6;
+  const tag = expectedTag(homeOf(frame), keyId);
+  if (tag == 0) return 0;
+  const last = min<u64>(end, lastUncached(frame) << 6);
+  if (last <= line) return goodInPage(line, min<u64>(end, (frame + 1) << 6), keyId);
+  const desc = findDescriptor(frame);
+  if (kindOf(desc) >= MIXED) return goodInPage(line, min<u64>(end, (frame + 1) << 6), keyId);
+  if (!allGood(desc, 1, tag)) return 0;
+  const size = (<u64>1) << span;
+  return min<u64>(last, ((frame & ~(size - 1)) + size) << 6) - line;
+}
+
+/** First frame from `frame` on that has cached lines. */
+function lastUncached(frame: u64): u64 {
+  if (viewCount == 0) return NO_FRAME >> 6;
+  const next = nextFrame(frame);
+  return next == NO_FRAME ? NO_FRAME >> 6 : next;
+}
+
+function goodInPage(line: u64, end: u64, keyId: u32): u64 {
+  const lines = end - line;
+  return readablePage(line >> 6, bitsFrom(<u32>line & 63, <u32>lines), keyId) != 0 ? lines : 0;
 }

@@ -73,3 +73,8 @@ export function touch(pkg: u32, line: u64, keyId: u32): void {
   const slot = findSlot(pkg, line, keyId);
   if (slot != 0) store<u64>(slot, ++clock, TOUCHED);
 }
+
+/** WBINVD: nothing is held any more. */
+export function clearPackage(pkg: u32): void {
+  memory.fill(slotAt(pkg, 0), 0, (<usize>slotTotal()) << SLOT_SHIFT);
+}

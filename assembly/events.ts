@@ -2,9 +2,20 @@
 import { provenance } from './config';
 
 export let event: u32 = 0;
+let given: u32 = 0;
 
 export function setEvent(id: u32): void {
   event = id;
+  given = id;
+}
+
+/** What follows happened at an earlier event, until {@link resumeEvent}. */
+export function recallEvent(id: u32): void {
+  event = id;
+}
+
+export function resumeEvent(): void {
+  event = given;
 }
 
 /** Writer id of a write made now. */

@@ -4,8 +4,9 @@ import { evictLine } from './cache';
 import { cacheSets } from './config';
 import { isOccupied, slotAt, slotKeyId, slotLine, slotTotal } from './directory';
 import { drawEviction } from './mix';
-import { sortedCount, sortedView } from './order';
-import { findView, frameOf, heldBy, validIn } from './views';
+import { resolveAll } from './pending';
+import { firstView, nextFrame, rankLeft, regionOfRank } from './view-index';
+import { findView, heldBy, NEXT, validIn } from './views';
 
 export function evict(pkg: u32, line: u64, keyId: u32): bool {
   const view = findView(line >> 6, keyId);
@@ -36,29 +37,31 @@ function evictSlot(pkg: u32): void {
 
 /** Unbounded: the tag of a drawn rank among the held ones in ascending (line, KeyID). */
 function evictRank(pkg: u32): void {
-  const views = sortedCount();
-  let rank = drawEviction(pkg) % heldBy(pkg);
-  for (let i: u32 = 0; i < views; ) {
-    const frame = frameOf(sortedView(i));
-    let end = i;
-    let held: u64 = 0;
-    for (; end < views && frameOf(sortedView(end)) == frame; ++end) held += <u64>popcnt(validIn(sortedView(end), pkg));
-    if (rank < held) {
-      evictInPage(pkg, i, end, rank);
-      return;
-    }
+  resolveAll();
+  let frame = nextFrame(regionOfRank(pkg, drawEviction(pkg) % heldBy(pkg)));
+  let rank = rankLeft;
+  for (; ; frame = nextFrame(frame + 1)) {
+    const held = heldInPage(frame, pkg);
+    if (rank < held) break;
     rank -= held;
-    i = end;
   }
+  evictInPage(frame, pkg, rank);
 }
 
-/** Among the aliases of one page at positions [first, last). */
-function evictInPage(pkg: u32, first: u32, last: u32, rank: u64): void {
+function heldInPage(frame: u64, pkg: u32): u64 {
+  let held: u64 = 0;
+  for (let view = firstView(frame); view != 0; view = load<u32>(view, NEXT)) held += <u64>popcnt(validIn(view, pkg));
+  return held;
+}
+
+/** The tag of a rank among the aliases of one page. */
+function evictInPage(frame: u64, pkg: u32, among: u64): void {
+  let rank = among;
   for (let index: u32 = 0; index < 64; ++index) {
-    for (let i = first; i < last; ++i) {
-      if (((validIn(sortedView(i), pkg) >> index) & 1) == 0) continue;
+    for (let view = firstView(frame); view != 0; view = load<u32>(view, NEXT)) {
+      if (((validIn(view, pkg) >> index) & 1) == 0) continue;
       if (rank == 0) {
-        evictLine(sortedView(i), pkg, index);
+        evictLine(view, pkg, index);
         return;
       }
       rank -= 1;

@@ -1,28 +1,35 @@
 /** CLFLUSH, WBINVD and WBNOINVD. */
 import { reserve, take } from './arena';
-import { dropFrom, settle, writeBack } from './cache';
-import { eager, packages } from './config';
+import { dropFrom, settle, writeBack, writeBackAs } from './cache';
+import { cacheSets, eager, packages } from './config';
+import { writeTag } from './controller';
 import { count } from './counters';
+import { clearPackage } from './directory';
 import { homeOf } from './homes';
-import { expectedTag } from './keys';
+import { instanceAsOf, isFault, tagOf } from './keys';
 import { CAUSE_CLFLUSH, CAUSE_WBINVD, CAUSE_WBNOINVD } from './layout';
+import { fillPage } from './lines';
 import { putPage } from './page';
+import { noteWbinvd, resolveAll, resolveRange } from './pending';
 import { displacePage } from './range-fill';
 import { dataPages } from './slabs';
 import { COUNTER_CLFLUSH_LINES, COUNTER_CONTROLLER_WRITES, COUNTER_WBINVD_LINES, COUNTER_WRITE_BACKS } from './spec/counters';
+import { INSTANCE } from './tags';
 import { collapseAbove, pageDescriptor, setFill } from './tree';
+import { changeHeldBelow, firstView, NO_FRAME, nextFrame } from './view-index';
 import {
-  bucketCount,
-  bucketHead,
   DATA,
   DIRTY,
+  dataPage,
   findView,
   frameOf,
   heldBy,
   keyIdOf,
+  makeDataPage,
   NEXT,
   PATTERN,
   POISONED,
+  setValid,
   VIEW_WRITER,
   validIn,
   viewCount,
@@ -47,30 +54,21 @@ export function flushView(view: usize, lines: u64, cause: i32): void {
   settle(view);
 }
 
-/** Every cached line of KeyID `keyId` in [line, line + lines), by page or by view, whichever are fewer. */
-export function flushRange(line: u64, lines: u64, keyId: u32, cause: i32): void {
-  const end = line + lines;
-  const last = (end - 1) >> 6;
-  if (lines == 0) return;
-  if (last - (line >> 6) > <u64>viewCount + <u64>bucketCount()) {
-    flushViewsWithin(line, end, keyId, cause);
-    return;
-  }
-  for (let frame = line >> 6; frame <= last; ++frame) {
-    const view = findView(frame, keyId);
-    if (view != 0) flushView(view, linesWithin(frame, line, end), cause);
-  }
+/** One cached line of a KeyID, wherever it is. */
+export function flushLine(line: u64, keyId: u32, cause: i32): void {
+  const view = findView(line >> 6, keyId);
+  if (view != 0) flushView(view, (<u64>1) << (line & 63), cause);
 }
 
-function flushViewsWithin(line: u64, end: u64, keyId: u32, cause: i32): void {
-  for (let bucket: u32 = 0; bucket < bucketCount(); ++bucket) {
-    let view = bucketHead(bucket);
-    while (view != 0) {
-      const next = <usize>load<u32>(view, NEXT);
-      const lines = keyIdOf(view) == keyId ? linesWithin(frameOf(view), line, end) : 0;
-      if (lines != 0) flushView(view, lines, cause);
-      view = next;
-    }
+/** Every cached line of KeyID `keyId` in [line, line + lines). What WBINVD has promised for those pages is done first. */
+export function flushRange(line: u64, lines: u64, keyId: u32, cause: i32): void {
+  if (lines == 0 || viewCount == 0) return;
+  const end = line + lines;
+  const last = (end - 1) >> 6;
+  resolveRange(line >> 6, last + 1);
+  for (let frame = nextFrame(line >> 6); frame <= last; frame = nextFrame(frame + 1)) {
+    const view = findView(frame, keyId);
+    if (view != 0) flushView(view, linesWithin(frame, line, end), cause);
   }
 }
 
@@ -79,75 +77,78 @@ export function clflush(line: u64, lines: u64, keyId: u32): void {
   flushRange(line, lines, keyId, CAUSE_CLFLUSH);
 }
 
-/**
- * Writes back a package's dirty lines. Chains are ordered by (page, KeyID), so that the aliases of a line drain in ascending
- * KeyID; between different lines the order cannot be seen.
- */
-function drain(pkg: u32, cause: i32, drop: bool): void {
-  if (heldBy(pkg) == 0) return;
-  for (let bucket: u32 = 0; bucket < bucketCount(); ++bucket) {
-    let view = bucketHead(bucket);
-    while (view != 0) {
-      const next = <usize>load<u32>(view, NEXT);
-      const held = validIn(view, pkg);
-      if (held != 0) drainView(view, held & load<u64>(view, DIRTY), cause, drop);
-      if (drop && held != 0) {
-        dropFrom(view, pkg, held);
-        settle(view);
-      }
-      view = next;
-    }
-  }
-}
-
-function drainView(view: usize, dirty: u64, cause: i32, drop: bool): void {
+/** Writes back dirty lines of a view under a tag; `drop`: the lines leave afterwards. */
+function drainView(view: usize, dirty: u64, tag: u32, cause: i32, drop: bool): void {
   count(COUNTER_WBINVD_LINES, <u64>popcnt(dirty));
-  if (dirty == ~(<u64>0) && drainPage(view, cause, drop)) return;
-  for (let bits = dirty; bits != 0; bits &= bits - 1) writeBack(view, <u32>ctz(bits), cause);
+  if (dirty == ~(<u64>0) && drainPage(view, tag, cause, drop)) return;
+  for (let bits = dirty; bits != 0; bits &= bits - 1) writeBackAs(view, <u32>ctz(bits), tag, cause);
 }
 
 /** A page with all lines dirty: its data change hands instead of being copied when the view goes away. */
-function drainPage(view: usize, cause: i32, drop: bool): bool {
-  if (eager || load<u64>(view, POISONED) != 0) return false;
+function drainPage(view: usize, tag: u32, cause: i32, drop: bool): bool {
+  if (eager || isFault(tag & INSTANCE) || load<u64>(view, POISONED) != 0) return false;
   reserve();
   const frame = frameOf(view);
-  const tag = expectedTag(homeOf(frame), keyIdOf(view));
-  if (tag == 0) return false;
   const desc = pageDescriptor(frame);
   const writer = load<u32>(view, VIEW_WRITER);
   const writers = <usize>load<u32>(view, WRITERS);
-  const data = <usize>load<u32>(view, DATA);
   count(COUNTER_WRITE_BACKS, 64);
   count(COUNTER_CONTROLLER_WRITES, 64);
   displacePage(desc, frame, tag, writer, writers, cause);
-  if (data != 0) {
-    putPage(desc, handOver(view, data, drop), tag, writer, writers);
+  if (load<u32>(view, DATA) != 0) {
+    putPage(desc, handOver(view, drop), tag, writer, writers);
   } else if (writers == 0) {
     setFill(desc, tag, writer, load<u64>(view, PATTERN));
     collapseAbove(frame);
   } else {
     const page = take(dataPages);
-    for (let at: usize = 0; at < 4096; at += 8) store<u64>(page + at, load<u64>(view, PATTERN));
+    fillPage(page, load<u64>(view, PATTERN));
     putPage(desc, page, tag, writer, writers);
   }
   store<u64>(view, 0, DIRTY);
   return true;
 }
 
-function handOver(view: usize, data: usize, drop: bool): usize {
+function handOver(view: usize, drop: bool): usize {
+  const page = dataPage(view) != 0 ? dataPage(view) : makeDataPage(view);
   if (drop) {
     store<u32>(view, 0, DATA);
-    return data;
+    return page;
   }
   const copy = take(dataPages);
-  memory.copy(copy, data, 4096);
+  memory.copy(copy, page, 4096);
   return copy;
 }
 
+/** What a WBINVD promised for a view: written back under the key of that moment, and dropped. */
+export function drainAsOf(view: usize, pkg: u32, wbinvd: u64): void {
+  const frame = frameOf(view);
+  const keyId = keyIdOf(view);
+  const held = validIn(view, pkg);
+  const dirty = held & load<u64>(view, DIRTY);
+  if (dirty != 0) drainView(view, dirty, tagOf(instanceAsOf(homeOf(frame), keyId, wbinvd), keyId), CAUSE_WBINVD, true);
+  setValid(view, pkg, 0);
+  changeHeldBelow(frame, pkg, -(<i32>popcnt<i64>(<i64>held)));
+  settle(view);
+}
+
+/** O(1): the pages do it when they are next looked at. A bounded cache is small, and is emptied at once. */
 export function wbinvd(pkg: u32): void {
-  drain(pkg, CAUSE_WBINVD, true);
+  if (heldBy(pkg) == 0) return;
+  noteWbinvd(pkg);
+  if (cacheSets == 0) return;
+  clearPackage(pkg);
+  resolveAll();
 }
 
 export function wbnoinvd(pkg: u32): void {
-  drain(pkg, CAUSE_WBNOINVD, false);
+  if (heldBy(pkg) == 0) return;
+  resolveAll();
+  for (let frame = nextFrame(0); frame != NO_FRAME; frame = nextFrame(frame + 1)) {
+    for (let view = firstView(frame); view != 0; view = load<u32>(view, NEXT)) {
+      const dirty = validIn(view, pkg) & load<u64>(view, DIRTY);
+      if (dirty == 0) continue;
+      drainView(view, dirty, writeTag(homeOf(frame), keyIdOf(view)), CAUSE_WBNOINVD, false);
+    }
+  }
 }

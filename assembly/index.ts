@@ -19,14 +19,18 @@ import { initHomes } from './homes';
 import * as probes from './inspect';
 import * as keys from './keys';
 import { CONFIG_MAX_PAGES } from './layout';
+import { copyPiece } from './lines';
 import { initMacs } from './macs';
 import * as map from './memory-map';
 import { initOrigins } from './origins';
+import { resolveAll, resolveFrame } from './pending';
 import * as resets from './reset';
 import { initSchedules } from './schedules';
 import * as sept from './sept';
 import { initSlabs } from './slabs';
+import * as ranges from './spans';
 import { initTree } from './tree';
+import { initViewIndex } from './view-index';
 import { initViews } from './views';
 
 /** Exact for integers below 2^52, and one instruction. */
@@ -39,6 +43,7 @@ export const mailbox: usize = map.mailbox;
 export const fault: usize = map.fault;
 export const probe: usize = map.probe;
 export const walkResult: usize = map.walkResult;
+export const spans: usize = ranges.spans;
 
 /** Reads the config from the mailbox and powers on. Once an instance. */
 export function init(): void {
@@ -49,6 +54,7 @@ export function init(): void {
   keys.initKeys();
   initSchedules();
   initTree();
+  initViewIndex();
   initViews();
   initDirectory();
   initMacs();
@@ -57,12 +63,44 @@ export function init(): void {
   resets.coldReset();
 }
 
-export function load_(pkg: u32, pa: f64, length: u32, keyId: u32): i32 {
-  return access.loadRange(pkg, toU64(pa), length, keyId, map.mailbox);
+/** Loads to `at` in linear memory. */
+export function load_(pkg: u32, pa: f64, length: u32, keyId: u32, at: usize): i32 {
+  const from = toU64(pa);
+  if (isPiece(from, length)) return access.loadLine(pkg, from, length, keyId, at);
+  return access.loadRange(pkg, from, length, keyId, at);
 }
 
-export function store_(pkg: u32, pa: f64, length: u32, keyId: u32): void {
-  access.storeRange(pkg, toU64(pa), length, keyId, map.mailbox);
+/** Stores what lies at `at` in linear memory. */
+export function store_(pkg: u32, pa: f64, length: u32, keyId: u32, at: usize): void {
+  const to = toU64(pa);
+  if (isPiece(to, length)) copyPiece(access.storeLine(pkg, to, keyId), at, length);
+  else access.storeRange(pkg, to, length, keyId, at);
+}
+
+/** Does the access stay in one line? */
+function isPiece(pa: u64, length: u32): bool {
+  return length - 1 < 64 - (<u32>pa & 63);
+}
+
+export function planLoad(pkg: u32, pa: f64, length: f64, keyId: u32): f64 {
+  return <f64>access.planLoad(pkg, toU64(pa), toU64(length), keyId);
+}
+
+export function planStore(pkg: u32, pa: f64, length: f64, keyId: u32): f64 {
+  return <f64>access.planStore(pkg, toU64(pa), toU64(length), keyId);
+}
+
+export function planDirect(cause: i32, pa: f64, length: f64, keyId: u32): f64 {
+  return <f64>direct.planDirect(cause, toU64(pa), toU64(length), keyId);
+}
+
+export function planDma(pa: f64, length: f64, keyId: u32): f64 {
+  return <f64>direct.planDma(toU64(pa), toU64(length), keyId);
+}
+
+/** Spans of the last plan. */
+export function spanCount(): u32 {
+  return ranges.spanCount;
 }
 
 export function fill(pkg: u32, pa: f64, length: f64, keyId: u32, pattern: u64): void {
@@ -79,7 +117,7 @@ export function exchange64(pkg: u32, pa: f64, keyId: u32, expected: u64, desired
 }
 
 export function movdir64b(line: f64, keyId: u32): void {
-  direct.movdir64b(toU64(line), keyId);
+  direct.directLine(toU64(line), keyId, map.mailbox);
 }
 
 export function movdir64bFill(line: f64, lines: f64, keyId: u32, pattern: u64): void {
@@ -90,12 +128,22 @@ export function movdir64bCopy(pkg: u32, target: f64, targetKeyId: u32, source: f
   return direct.movdir64bCopy(pkg, toU64(target), targetKeyId, toU64(source), sourceKeyId, toU64(lines));
 }
 
-export function directStore(cause: i32, pa: f64, length: u32, keyId: u32): void {
-  direct.directStore(cause, toU64(pa), length, keyId);
+/** Direct stores of what lies at `at` in linear memory; MOVDIR64B is a cause of its own. */
+export function directStore(cause: i32, pa: f64, length: u32, keyId: u32, at: usize): void {
+  direct.directRange(cause, toU64(pa), length, keyId, at);
 }
 
-export function dmaRead(pa: f64, length: u32, keyId: u32): i32 {
-  return direct.dmaRead(toU64(pa), length, keyId);
+export function dmaRead(pa: f64, length: u32, keyId: u32, at: usize): i32 {
+  return direct.dmaRead(toU64(pa), length, keyId, at);
+}
+
+export function checkRange(line: f64, end: f64, keyId: u32): i32 {
+  return direct.checkRange(toU64(line), toU64(end), keyId);
+}
+
+/** Room in linear memory that is never given back, or 0. */
+export function allocateBuffer(bytes: u32): usize {
+  return arena.tryAllocate(bytes);
 }
 
 export function clflush(line: f64, lines: f64, keyId: u32): void {
@@ -172,6 +220,7 @@ export function setEvent(id: u32): void {
 
 /** Address of the next displacement record about the line from log position `from` on, 0 at the end. */
 export function findDisplacement(line: f64, from: u32): usize {
+  resolveFrame(toU64(line) >> 6);
   return displacements.findDisplacement(toU64(line), from);
 }
 
@@ -181,6 +230,7 @@ export function foundDisplacement(): u32 {
 }
 
 export function counter(index: i32): f64 {
+  resolveAll();
   return counters.counterValue(index);
 }
 

@@ -19,11 +19,12 @@ import {
   PROBE_WRITER,
 } from './layout';
 import { probe } from './memory-map';
-import { firstAtLeast, sortedCount, sortedView } from './order';
 import { lineTag, lineWriter } from './page';
-import { INSTANCE, MIXED, POISON, TAMPERED, TD } from './tags';
+import { resolveFrame, resolveRange } from './pending';
+import { DATA, INSTANCE, POISON, TAMPERED, TD } from './tags';
 import { findDescriptor, kindOf, span } from './tree';
-import { frameOf, keyIdOf, validAnywhere, validIn, viewKey, viewWriter } from './views';
+import { firstView, nextFrame } from './view-index';
+import { frameOf, keyIdOf, NEXT, validAnywhere, validIn, viewWriter } from './views';
 
 /** State of `lines` lines from `line` on that look alike. */
 function describe(line: u64, lines: u64): void {
@@ -44,14 +45,15 @@ function describe(line: u64, lines: u64): void {
 }
 
 export function inspect(line: u64): void {
+  resolveFrame(line >> 6);
   describe(line, 1);
 }
 
-/** First line after `line` that may look different: the end of its descriptor's range, or the next line of a mixed page. */
+/** First line after `line` that may look different: the end of its descriptor's range, or the next line of a mixed or sparse page. */
 function stretchEnd(line: u64): u64 {
   const frame = line >> 6;
   const desc = findDescriptor(frame);
-  if (kindOf(desc) == MIXED) return line + 1;
+  if (kindOf(desc) > DATA) return line + 1;
   const size = (<u64>1) << span;
   return min<u64>((frame & ~(size - 1)) + size, homeEnd(frame)) << 6;
 }
@@ -73,6 +75,7 @@ function sameState(a: u64, b: u64): bool {
 
 /** Next maximal run in [line, end) of lines with TD bit or poison; false when there is none. */
 export function nextRun(line: u64, end: u64): bool {
+  resolveRange(line >> 6, ((end - 1) >> 6) + 1);
   let start = line;
   while (start < end) {
     const desc = findDescriptor(start >> 6);
@@ -104,14 +107,13 @@ function describeCopy(view: usize, index: u32, pkg: u32): void {
 export function cachedCopy(line: u64, nth: u32): bool {
   const frame = line >> 6;
   const index = <u32>line & 63;
-  const first = firstAtLeast(viewKey(frame, 0));
-  const total = sortedCount();
   let left = nth;
+  resolveFrame(frame);
   for (let p: u32 = 0; p < packages; ++p) {
-    for (let i = first; i < total && frameOf(sortedView(i)) == frame; ++i) {
-      if (((validIn(sortedView(i), p) >> index) & 1) == 0) continue;
+    for (let view = firstView(frame); view != 0; view = load<u32>(view, NEXT)) {
+      if (((validIn(view, p) >> index) & 1) == 0) continue;
       if (left == 0) {
-        describeCopy(sortedView(i), index, p);
+        describeCopy(view, index, p);
         return true;
       }
       left -= 1;
@@ -122,15 +124,13 @@ export function cachedCopy(line: u64, nth: u32): bool {
 
 /** First line at or after `line` and before `end` that any package holds, or -1. */
 export function nextCachedLine(line: u64, end: u64): f64 {
-  let frame = line >> 6;
-  let from = line & 63;
-  const total = sortedCount();
-  for (let i = firstAtLeast(viewKey(frame, 0)); i < total; ) {
-    frame = frameOf(sortedView(i));
-    if (frame > line >> 6) from = 0;
-    if (frame << 6 >= end) return -1;
+  if (line >= end) return -1;
+  const last = (end - 1) >> 6;
+  resolveRange(line >> 6, last + 1);
+  for (let frame = nextFrame(line >> 6); frame <= last; frame = nextFrame(frame + 1)) {
+    const from = frame == line >> 6 ? line & 63 : 0;
     let held: u64 = 0;
-    for (; i < total && frameOf(sortedView(i)) == frame; ++i) held |= validAnywhere(sortedView(i));
+    for (let view = firstView(frame); view != 0; view = load<u32>(view, NEXT)) held |= validAnywhere(view);
     held = (held >> from) << from;
     if (held == 0) continue;
     const found = (frame << 6) | ctz(held);

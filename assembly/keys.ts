@@ -9,6 +9,7 @@ import { aesBits, hasIntegrity, isPrivate, keyIds, packages, seed, tdBitOn, unpr
 import { deriveKey } from './crypto/key-stream';
 import { KEY_MODE_CLEAR, KEY_MODE_DIRECT, KEY_MODE_NO_ENCRYPT } from './layout';
 import { mailbox } from './memory-map';
+import { pending, resolveAll, sequence } from './pending';
 import { forgetSchedule } from './schedules';
 import { TD } from './tags';
 
@@ -22,7 +23,10 @@ const STREAM_GENERATION = 20;
 const READY = 24;
 const LINK = 28;
 const BYTES = 32;
-const RECORD: usize = 96;
+/** While write-backs of before are pending: the KeyID's instance before this one, and the newest WBINVD that it does not concern. */
+const PREVIOUS = 96;
+const SINCE = 104;
+const RECORD: usize = 112;
 
 const KIND_FREE: u32 = 0;
 /** Key bytes from the key stream, derived when first needed. */
@@ -130,15 +134,26 @@ export function expectedTag(pkg: u32, keyId: u32): u32 {
 function expectedTagSlow(pkg: u32, keyId: u32): u32 {
   const instance = currentInstance(pkg, keyId);
   if (isFault(instance)) return 0;
-  const tag = tdBitOn && isPrivate(keyId) ? instance | TD : instance;
+  const tag = tagOf(instance, keyId);
   store<u32>(expected + cell(pkg, keyId), tag);
   return tag;
 }
 
 /** Tag of a write through a faulting KeyID; its poison comes on top. */
 export function faultTag(pkg: u32, keyId: u32): u32 {
-  const tag = currentInstance(pkg, keyId);
-  return tdBitOn && isPrivate(keyId) ? tag | TD : tag;
+  return tagOf(currentInstance(pkg, keyId), keyId);
+}
+
+/** The instance that a KeyID had at the WBINVD of this number. */
+export function instanceAsOf(pkg: u32, keyId: u32, wbinvd: u64): u32 {
+  let instance = currentInstance(pkg, keyId);
+  while (load<u64>(record(instance), SINCE) >= wbinvd) instance = load<u32>(record(instance), PREVIOUS);
+  return instance;
+}
+
+/** The tag that a full-line write through a KeyID leaves under one of its instances, poison not counted. */
+export function tagOf(instance: u32, keyId: u32): u32 {
+  return tdBitOn && isPrivate(keyId) ? instance | TD : instance;
 }
 
 export function currentInstance(pkg: u32, keyId: u32): u32 {
@@ -184,6 +199,8 @@ function makeInstance(pkg: u32, keyId: u32): u32 {
   store<u32>(at, own ? generation : 0, STREAM_GENERATION);
   store<u32>(at, 0, READY);
   store<u32>(at, 0, LINK);
+  store<u32>(at, 0, PREVIOUS);
+  store<u64>(at, 0, SINCE);
   return id;
 }
 
@@ -192,10 +209,12 @@ export function programKey(pkg: u32, keyId: u32, mode: u32): void {
   reserve();
   if (live >= collectAt) collect();
   const at = cell(pkg, keyId);
+  const before = pending != 0 ? currentInstance(pkg, keyId) : 0;
   store<u32>(generations + at, load<u32>(generations + at) + 1);
   store<u32>(programmed + at, mode == KEY_MODE_CLEAR ? 0 : mode + 1);
   store<u32>(current + at, 0);
   store<u32>(expected + at, 0);
+  if (before != 0) succeed(currentInstance(pkg, keyId), before);
   if (mode != KEY_MODE_DIRECT) return;
   const instance = currentInstance(pkg, keyId);
   const bytes = record(instance) + BYTES;
@@ -206,12 +225,19 @@ export function programKey(pkg: u32, keyId: u32, mode: u32): void {
   store<u32>(record(instance), 1, READY);
 }
 
+/** Write-backs that were noted before now go on under the old key. */
+function succeed(instance: u32, before: u32): void {
+  store<u32>(record(instance), before, PREVIOUS);
+  store<u64>(record(instance), sequence, SINCE);
+}
+
 /** Called by the collector for every instance that a line names. */
 export function markInstance(instance: u32): void {
   store<u32>(record(instance), LINKED, LINK);
 }
 
 function collect(): void {
+  resolveAll();
   markInstances();
   for (let at = current, end = current + ((<usize>(packages * keyIds)) << 2); at < end; at += 4) {
     const instance = load<u32>(at);
@@ -224,6 +250,7 @@ function collect(): void {
     if (load<u32>(at, LINK) == LINKED) {
       live += 1;
       store<u32>(at, 0, LINK);
+      store<u64>(at, 0, SINCE);
     } else {
       store<u32>(at, KIND_FREE, KIND);
       store<u32>(at, freeList, LINK);

@@ -115,3 +115,9 @@ export const WALK_POISON = 3;
 
 /** The line number that `abort` carries when linear memory has run out. */
 export const ABORT_OUT_OF_MEMORY = 0x4f4f4d;
+
+/** Spans of data that a planned range operation leaves to be copied. */
+export const SPANS_MAX = 512;
+export const SPAN_AT = 0;
+export const SPAN_BYTES = 4;
+export const SPAN_SIZE = 8;

@@ -7,6 +7,14 @@ export function copyLine(to: usize, from: usize): void {
   v128.store(to, v128.load(from, 48), 48);
 }
 
+/** A piece of a line; the lengths of ordinary loads and stores without a call. */
+export function copyPiece(to: usize, from: usize, length: u32): void {
+  if (length == 8) store<u64>(to, load<u64>(from));
+  else if (length == 64) copyLine(to, from);
+  else if (length == 4) store<u32>(to, load<u32>(from));
+  else memory.copy(to, from, length);
+}
+
 export function fillLine(to: usize, pattern: u64): void {
   const wide = i64x2.splat(<i64>pattern);
   v128.store(to, wide);

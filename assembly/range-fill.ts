@@ -11,7 +11,7 @@ import { patternLine } from './memory-map';
 import { freePage, lineTag, lineWriter } from './page';
 import { treeNodes } from './slabs';
 import { COUNTER_CONTROLLER_WRITES, COUNTER_POISON_CREATED } from './spec/counters';
-import { FILL, INSTANCE, KIND_SHIFT, MIXED, NODE, POISON, STORED, TAG } from './tags';
+import { DATA, FILL, INSTANCE, KIND_SHIFT, NODE, POISON, STORED, TAG } from './tags';
 import { collapseNode, dropTranslations, kindOf, LOW, ROOT_SHIFT, root, setFill, split, WRITER } from './tree';
 
 /** Fills through a faulting KeyID remember where each line's poison came from, up to this many lines. */
@@ -36,7 +36,7 @@ export function fillRange(line: u64, lines: u64, keyId: u32, pattern: u64, cause
       at += whole << 6;
     } else {
       fillLine(patternLine, pattern);
-      writeLine(frame, <u32>at & 63, keyId, patternLine, false, cause, writer);
+      writeLine(frame, <u32>at & 63, writeTag(homeOf(frame), keyId), patternLine, cause, writer);
       at += 1;
     }
   }
@@ -102,7 +102,7 @@ function discard(entry: usize, frame: u64, shift: u64, log: bool): void {
     dropTranslations();
     return;
   }
-  if (kind == MIXED) discardLines(entry, frame, log);
+  if (kind > DATA) discardLines(entry, frame, log);
   else discardUniform(entry, frame, shift, log);
   freePage(entry);
 }

@@ -6,14 +6,17 @@ import { wbinvd } from './flush';
 import { resetKeys } from './keys';
 import { dropAllMacs } from './macs';
 import { forgetAllPoison } from './origins';
+import { resolveAll } from './pending';
 import { discardAll } from './range-fill';
 import { inveptAll } from './sept';
 import { initialFill, ROOT_SHIFT, root, rootDescriptors } from './tree';
-import { bucketCount, bucketHead, NEXT } from './views';
+import { firstView, NO_FRAME, nextFrame } from './view-index';
+import { NEXT } from './views';
 
 function dropViews(): void {
-  for (let bucket: u32 = 0; bucket < bucketCount(); ++bucket) {
-    let view = bucketHead(bucket);
+  resolveAll();
+  for (let frame = nextFrame(0); frame != NO_FRAME; frame = nextFrame(frame + 1)) {
+    let view = firstView(frame);
     while (view != 0) {
       const next = <usize>load<u32>(view, NEXT);
       for (let p: u32 = 0; p < packages; ++p) dropFrom(view, p, ~(<u64>0));
@@ -38,6 +41,7 @@ export function coldReset(): void {
 /** Caches written back and emptied, keys as at power-on; DRAM as it is. */
 export function warmReset(): void {
   for (let p: u32 = 0; p < packages; ++p) wbinvd(p);
+  resolveAll();
   resetKeys();
   inveptAll();
 }

@@ -7,7 +7,7 @@
 
 import { holdLine } from './access';
 import { donate, reserve, tryAllocate } from './arena';
-import { cachedBytes, isPoisoned } from './cache';
+import { isPoisoned } from './cache';
 import { addressBits } from './config';
 import { count } from './counters';
 import { WALK_ENTRY, WALK_HPA, WALK_LEVEL, WALK_MAPPED, WALK_MISCONFIGURATION, WALK_POISON, WALK_VIOLATION } from './layout';
@@ -15,6 +15,7 @@ import { walkResult } from './memory-map';
 import { cachedFault } from './origins';
 import { dataPages } from './slabs';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
+import { cachedBytes } from './views';
 
 export const MAX_LPS: u32 = 1024;
 const SLOTS: usize = 16;

@@ -2,8 +2,8 @@
  * What a DRAM line carries besides its data, in one u32: key instance, TD bit, poison, and whether its ciphertext was
  * made real. A page whose KeyID may be read holds exactly the expected tag, so the common check is one compare.
  *
- *   31 30 | 27       | 26     | 25     | 24     | 23..0
- *   kind  | tampered | stored | poison | TD bit | key instance
+ *   31..29 | 27       | 26     | 25     | 24     | 23..0
+ *   kind   | tampered | stored | poison | TD bit | key instance
  *
  * `stored`: the data are ciphertext and the MAC lies in the MAC table. The kind belongs to page descriptors alone.
  */
@@ -12,9 +12,9 @@ export const TD: u32 = 1 << 24;
 export const POISON: u32 = 1 << 25;
 export const STORED: u32 = 1 << 26;
 export const TAMPERED: u32 = 1 << 27;
-export const TAG: u32 = 0x3fffffff;
+export const TAG: u32 = 0x1fffffff;
 
-export const KIND_SHIFT: u32 = 30;
+export const KIND_SHIFT: u32 = 29;
 /** One tag, one writer, one 64-bit pattern, at any level of the tree. */
 export const FILL: u32 = 0;
 /** A page with one tag and one writer, and data. */
@@ -23,3 +23,5 @@ export const DATA: u32 = 1;
 export const MIXED: u32 = 2;
 /** 512 descriptors one level down. */
 export const NODE: u32 = 3;
+/** A page as uniform as FILL but for a few lines, which lie in a small block. */
+export const SPARSE: u32 = 4;

@@ -27,13 +27,15 @@ export async function compileCoreAsync(): Promise<WebAssembly.Module> {
   return compiled;
 }
 
+export function outOfMemory(): CoreMisuse {
+  return new CoreMisuse(
+    'OUT_OF_MEMORY',
+    'the machine has used up its Wasm memory (at most 4 GiB): touch less of the simulated memory, or use several machines',
+  );
+}
+
 function abort(_message: number, _file: number, line: number, column: number): never {
-  if (line === ABORT_OUT_OF_MEMORY) {
-    throw new CoreMisuse(
-      'OUT_OF_MEMORY',
-      'the machine has used up its Wasm memory (at most 4 GiB): touch less of the simulated memory, or use several machines',
-    );
-  }
+  if (line === ABORT_OUT_OF_MEMORY) throw outOfMemory();
   throw new Error(`Wasm core aborted at ${line}:${column}`);
 }
 

@@ -130,6 +130,17 @@ export interface CachedCopy {
 /** Kind of a store that goes to the memory controller past the caches. */
 export type DirectStore = 'nt-store' | 'uc-store' | 'dma';
 
+/** Kind of a range write past the caches: `movdir64b` takes whole lines. */
+export type DirectWrite = DirectStore | 'movdir64b';
+
+/**
+ * Bytes inside the core's memory, as long-lived as the machine. `read`, `write` and their kin copy to and from such an array without
+ * leaving Wasm. Take `u8` anew after any call that may have grown memory: the old array is detached then.
+ */
+export interface CoreBuffer {
+  readonly u8: Uint8Array;
+}
+
 /** Long-lived views of the mailbox in Wasm memory; read them through the property each time (they move when memory grows). */
 export interface Mailbox {
   readonly u8: Uint8Array;
@@ -165,6 +176,15 @@ export interface MemoryCore {
   directStore(kind: DirectStore, pkg: number, pa: number, length: number, keyId: number): Status;
   /** DMA read through KeyID `keyId` (no cache allocation; snoops dirty lines of the same tag). A poisoned line aborts. */
   dmaRead(pa: number, length: number, keyId: number): Status;
+
+  /** As {@link movdir64b} and {@link directStore} for any length, from a JavaScript array; `movdir64b` is whole, aligned lines. */
+  directWrite(kind: DirectWrite, pkg: number, pa: number, keyId: number, bytes: Uint8Array): Status;
+  /** As {@link dmaRead} for any length, into a JavaScript array. */
+  dmaReadInto(pa: number, keyId: number, out: Uint8Array): Status;
+  /** A DMA read of every line that touches the range, whose bytes nobody takes: O(tree nodes) where lines are uniform. */
+  check(pa: number, length: number, keyId: number): Status;
+  /** Room for `bytes` bytes inside the core's memory. Throws {@link CoreMisuse} `OUT_OF_MEMORY`. */
+  buffer(bytes: number): CoreBuffer;
 
   clflush(pa: number, lines: number, keyId: number): void;
   wbinvd(pkg: number): void;

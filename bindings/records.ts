@@ -1,7 +1,7 @@
 /** The fixed records in Wasm memory (assembly/layout.ts) and long-lived views of them, re-made when memory has grown. */
 import * as L from '../assembly/layout.ts';
 import type { CoreExports } from './core-exports.ts';
-import type { CachedCopy, Check, Displacement, DramLine, FaultRecord, LineState, Mailbox } from './memory-core.ts';
+import type { CachedCopy, Check, CoreBuffer, Displacement, DramLine, FaultRecord, LineState, Mailbox } from './memory-core.ts';
 
 const CHECKS: readonly Check[] = ['none', 'poison', 'td-bit', 'mac', 'unprogrammed-key', 'partial-write'];
 const CAUSES: readonly Displacement['cause'][] = [
@@ -28,6 +28,8 @@ export class Records implements Mailbox {
   #u32!: Uint32Array;
   #u64!: BigUint64Array;
   #view!: DataView;
+  #all!: Uint8Array;
+  #words!: Uint32Array;
 
   constructor(core: CoreExports) {
     this.#memory = core.memory;
@@ -46,6 +48,8 @@ export class Records implements Mailbox {
     this.#u32 = new Uint32Array(buffer, this.#mailbox, L.MAILBOX_SIZE / 4);
     this.#u64 = new BigUint64Array(buffer, this.#mailbox, L.MAILBOX_SIZE / 8);
     this.#view = new DataView(buffer);
+    this.#all = new Uint8Array(buffer);
+    this.#words = new Uint32Array(buffer);
   }
 
   get u8(): Uint8Array {
@@ -67,6 +71,33 @@ export class Records implements Mailbox {
   get view(): DataView {
     if (this.#buffer.byteLength === 0) this.#make();
     return this.#view;
+  }
+
+  /** All linear memory. */
+  get memory(): Uint8Array {
+    if (this.#all.length === 0) this.#make();
+    return this.#all;
+  }
+
+  get words(): Uint32Array {
+    if (this.#words.length === 0) this.#make();
+    return this.#words;
+  }
+
+  get buffered(): ArrayBuffer {
+    return this.#memory.buffer;
+  }
+
+  /** A region that the machine keeps for its user. */
+  buffer(at: number, bytes: number): CoreBuffer {
+    const memory = this.#memory;
+    let u8 = new Uint8Array(memory.buffer, at, bytes);
+    return {
+      get u8(): Uint8Array {
+        if (u8.buffer !== memory.buffer) u8 = new Uint8Array(memory.buffer, at, bytes);
+        return u8;
+      },
+    };
   }
 
   get mailboxView(): DataView {

@@ -2,13 +2,15 @@
 import * as L from '../assembly/layout.ts';
 import { COUNTER_NAMES } from '../src/spec/counters.ts';
 import { Checks, checkConfig } from './checks.ts';
-import { compileCore, instantiateCore } from './compile.ts';
+import { compileCore, instantiateCore, outOfMemory } from './compile.ts';
 import { writeConfig } from './config-struct.ts';
 import type { CoreExports } from './core-exports.ts';
 import type {
   CachedCopy,
+  CoreBuffer,
   CoreConfig,
   DirectStore,
+  DirectWrite,
   Displacement,
   DramLine,
   FaultRecord,
@@ -19,8 +21,10 @@ import type {
 } from './memory-core.ts';
 import { CoreMisuse, MAILBOX_BYTES } from './memory-core.ts';
 import { Records } from './records.ts';
+import { Transfers } from './transfers.ts';
 
-const DIRECT_CAUSE: Record<DirectStore, number> = {
+const DIRECT_CAUSE: Record<DirectWrite, number> = {
+  movdir64b: L.CAUSE_MOVDIR64B,
   'nt-store': L.CAUSE_NT_STORE,
   'uc-store': L.CAUSE_UC_STORE,
   dma: L.CAUSE_DMA,
@@ -52,12 +56,16 @@ class WasmCore implements MemoryCore {
   readonly #core: CoreExports;
   readonly #records: Records;
   readonly #check: Checks;
+  readonly #transfers: Transfers;
+  readonly #mailbox: number;
 
   constructor(config: CoreConfig, core: CoreExports, maxPages: number) {
     this.config = config;
     this.#core = core;
     this.#check = new Checks(config);
     this.#records = new Records(core);
+    this.#transfers = new Transfers(core, this.#records);
+    this.#mailbox = Number(core.mailbox.value);
     writeConfig(this.#records.mailboxView, config, maxPages);
     core.init();
     this.#records.u8.fill(0);
@@ -82,44 +90,33 @@ class WasmCore implements MemoryCore {
   load(pkg: number, pa: number, length: number, keyId: number): Status {
     this.#access(pkg, pa, length, keyId);
     this.#check.upTo(length, MAILBOX_BYTES);
-    return this.#core.load_(pkg, pa, length, keyId) as Status;
+    return this.#core.load_(pkg, pa, length, keyId, this.#mailbox) as Status;
   }
 
   store(pkg: number, pa: number, length: number, keyId: number): Status {
     this.#access(pkg, pa, length, keyId);
     this.#check.upTo(length, MAILBOX_BYTES);
-    this.#core.store_(pkg, pa, length, keyId);
+    this.#core.store_(pkg, pa, length, keyId, this.#mailbox);
     return 0;
   }
 
   read(pkg: number, pa: number, keyId: number, out: Uint8Array): Status {
     this.#access(pkg, pa, out.length, keyId);
-    for (let at = 0; at < out.length; ) {
-      const chunk = this.#chunk(pa + at, out.length - at);
-      const status = this.#core.load_(pkg, pa + at, chunk, keyId);
-      // Up to the poisoned line the bytes are good.
-      const good = status === 0 ? chunk : Math.max(0, this.#records.fault().pa - (pa + at));
-      out.set(this.#records.u8.subarray(0, good), at);
-      if (status !== 0) return 1;
-      at += chunk;
-    }
-    return 0;
+    const core = this.#core;
+    return this.#transfers.read(pa, out, {
+      plan: (at, length) => core.planLoad(pkg, at, length, keyId),
+      piece: (at, length, address) => core.load_(pkg, at, length, keyId, address),
+    });
   }
 
   write(pkg: number, pa: number, keyId: number, bytes: Uint8Array): Status {
     this.#access(pkg, pa, bytes.length, keyId);
-    for (let at = 0; at < bytes.length; ) {
-      const chunk = this.#chunk(pa + at, bytes.length - at);
-      this.#records.u8.set(bytes.subarray(at, at + chunk));
-      this.#core.store_(pkg, pa + at, chunk, keyId);
-      at += chunk;
-    }
+    const core = this.#core;
+    this.#transfers.write(pa, bytes, {
+      plan: (at, length) => core.planStore(pkg, at, length, keyId),
+      piece: (at, length, address) => core.store_(pkg, at, length, keyId, address),
+    });
     return 0;
-  }
-
-  /** As much as the mailbox holds, ending at a page border so that the rest goes by whole pages. */
-  #chunk(pa: number, left: number): number {
-    return Math.min(left, MAILBOX_BYTES - (pa % PAGE_BYTES));
   }
 
   fill(pkg: number, pa: number, length: number, keyId: number, pattern: bigint): Status {
@@ -179,14 +176,51 @@ class WasmCore implements MemoryCore {
   directStore(kind: DirectStore, pkg: number, pa: number, length: number, keyId: number): Status {
     this.#access(pkg, pa, length, keyId);
     this.#check.upTo(length, MAILBOX_BYTES);
-    this.#core.directStore(DIRECT_CAUSE[kind], pa, length, keyId);
+    this.#core.directStore(DIRECT_CAUSE[kind], pa, length, keyId, this.#mailbox);
     return 0;
   }
 
   dmaRead(pa: number, length: number, keyId: number): Status {
     this.#access(0, pa, length, keyId);
     this.#check.upTo(length, MAILBOX_BYTES);
-    return this.#core.dmaRead(pa, length, keyId) as Status;
+    return this.#core.dmaRead(pa, length, keyId, this.#mailbox) as Status;
+  }
+
+  directWrite(kind: DirectWrite, pkg: number, pa: number, keyId: number, bytes: Uint8Array): Status {
+    this.#access(pkg, pa, bytes.length, keyId);
+    if (kind === 'movdir64b') {
+      this.#check.aligned(pa, LINE_BYTES, 'address');
+      this.#check.aligned(bytes.length, LINE_BYTES, 'length');
+    }
+    const core = this.#core;
+    const cause = DIRECT_CAUSE[kind];
+    this.#transfers.write(pa, bytes, {
+      plan: (at, length) => core.planDirect(cause, at, length, keyId),
+      piece: (at, length, address) => core.directStore(cause, at, length, keyId, address),
+    });
+    return 0;
+  }
+
+  dmaReadInto(pa: number, keyId: number, out: Uint8Array): Status {
+    this.#access(0, pa, out.length, keyId);
+    const core = this.#core;
+    return this.#transfers.read(pa, out, {
+      plan: (at, length) => core.planDma(at, length, keyId),
+      piece: (at, length, address) => core.dmaRead(at, length, keyId, address),
+    });
+  }
+
+  check(pa: number, length: number, keyId: number): Status {
+    this.#access(0, pa, length, keyId);
+    if (length === 0) return 0;
+    return this.#core.checkRange(lineOf(pa), lineOf(pa + length - 1) + 1, keyId) as Status;
+  }
+
+  buffer(bytes: number): CoreBuffer {
+    this.#check.count(bytes, 'bytes');
+    const at = bytes < 2 ** 32 ? this.#core.allocateBuffer(bytes) >>> 0 : 0;
+    if (at === 0) throw outOfMemory();
+    return this.#records.buffer(at, bytes);
   }
 
   clflush(pa: number, lines: number, keyId: number): void {

@@ -5,8 +5,10 @@
 
 import {
   type CachedCopy,
+  type CoreBuffer,
   type CoreConfig,
   type DirectStore,
+  type DirectWrite,
   type Displacement,
   type DramLine,
   type FaultRecord,
@@ -180,22 +182,53 @@ export class EagerCore implements MemoryCore {
     this.#bounds.pkg(pkg);
     this.#bounds.mailbox(pa, length);
     this.#bounds.keyId(keyId);
-    for (const piece of pieces(pa, length)) {
-      const bytes = this.mailbox.u8.slice(piece.at, piece.at + piece.length);
-      this.#caches.direct(piece.line, keyId, piece.offset, bytes, kind);
-    }
-    return OK;
+    return this.directWrite(kind, pkg, pa, keyId, this.mailbox.u8.slice(0, length));
   }
 
   dmaRead(pa: number, length: number, keyId: number): Status {
     this.#bounds.mailbox(pa, length);
+    return this.dmaReadInto(pa, keyId, this.mailbox.u8.subarray(0, length));
+  }
+
+  directWrite(kind: DirectWrite, pkg: number, pa: number, keyId: number, bytes: Uint8Array): Status {
+    this.#bounds.pkg(pkg);
+    this.#bounds.range(pa, bytes.length);
     this.#bounds.keyId(keyId);
-    for (const piece of pieces(pa, length)) {
-      const { bytes, poison } = this.#caches.deviceRead(piece.line, keyId);
-      if (poison) return this.#consume(piece.line, keyId, poison);
-      this.mailbox.u8.set(bytes.subarray(piece.offset, piece.offset + piece.length), piece.at);
+    if (kind === 'movdir64b') {
+      this.#bounds.aligned(pa, LINE_BYTES);
+      this.#bounds.aligned(bytes.length, LINE_BYTES);
+    }
+    for (const { line, offset, length, at } of pieces(pa, bytes.length)) {
+      const piece = bytes.slice(at, at + length);
+      if (kind === 'movdir64b') this.#directLines(pkg, line * LINE_BYTES, 1, keyId, piece);
+      else this.#caches.direct(line, keyId, offset, piece, kind);
     }
     return OK;
+  }
+
+  dmaReadInto(pa: number, keyId: number, out: Uint8Array): Status {
+    this.#bounds.range(pa, out.length);
+    this.#bounds.keyId(keyId);
+    for (const piece of pieces(pa, out.length)) {
+      const { bytes, poison } = this.#caches.deviceRead(piece.line, keyId);
+      if (poison) return this.#consume(piece.line, keyId, poison);
+      out.set(bytes.subarray(piece.offset, piece.offset + piece.length), piece.at);
+    }
+    return OK;
+  }
+
+  check(pa: number, length: number, keyId: number): Status {
+    this.#bounds.range(pa, length);
+    this.#bounds.keyId(keyId);
+    for (const { line } of pieces(pa, length)) {
+      const { poison } = this.#caches.deviceRead(line, keyId);
+      if (poison) return this.#consume(line, keyId, poison);
+    }
+    return OK;
+  }
+
+  buffer(bytes: number): CoreBuffer {
+    return { u8: new Uint8Array(bytes) };
   }
 
   clflush(pa: number, lines: number, keyId: number): void {
