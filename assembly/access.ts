@@ -4,12 +4,13 @@ import { dropFromOthers, fillMiss, isPoisoned } from './cache';
 import { cacheSets, hasIntegrity, lru, packages, provenance, tdBitOn } from './config';
 import { count } from './counters';
 import { touch } from './directory';
-import { currentWriter } from './events';
+import { writerNow } from './events';
 import { homeOf } from './homes';
 import { expectedTag } from './keys';
 import { copyPiece, fillLine, lineNumber } from './lines';
 import { cachedFault } from './origins';
 import { lineTag, lineWriter, readStored } from './page';
+import { loadHit, storeHit } from './quick';
 import { SPARSE_LINES, writerBlocks } from './slabs';
 import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut } from './spans';
 import {
@@ -63,6 +64,13 @@ function ownLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
 
 /** Loads at most what is left of one line; 1 when it is poisoned. */
 export function loadLine(pkg: u32, pa: u64, length: u32, keyId: u32, to: usize): i32 {
+  const hit = loadHit(pkg, pa, keyId);
+  if (hit == 0) return loadSlowly(pkg, pa, length, keyId, to);
+  copyPiece(to, hit, length);
+  return 0;
+}
+
+function loadSlowly(pkg: u32, pa: u64, length: u32, keyId: u32, to: usize): i32 {
   const frame = pa >> 12;
   const index = <u32>(pa >> 6) & 63;
   const view = holdLine(pkg, frame, index, keyId);
@@ -82,25 +90,24 @@ export function speculate(pkg: u32, pa: u64, keyId: u32): void {
 
 /** Owns one line and marks it stored to; returns where its bytes go. */
 export function storeLine(pkg: u32, pa: u64, keyId: u32): usize {
+  const hit = storeHit(pkg, pa, keyId);
+  return hit != 0 ? hit : storeSlowly(pkg, pa, keyId);
+}
+
+function storeSlowly(pkg: u32, pa: u64, keyId: u32): usize {
   const index = <u32>(pa >> 6) & 63;
   const bit = (<u64>1) << index;
-  const hit = findView(pa >> 12, keyId);
-  // A dirty line that the package holds is its own already.
-  if (hit != 0 && (validIn(hit, pkg) & load<u64>(hit, DIRTY) & bit) != 0 && dataPage(hit) != 0 && isWriter(hit) && !lru) {
-    count(COUNTER_LINES_WRITTEN);
-    return <usize>load<u32>(hit, DATA) + (<usize>pa & 4095);
-  }
   reserve();
   const view = ownLine(pkg, pa >> 12, index, keyId);
   count(COUNTER_LINES_WRITTEN);
-  setViewWriter(view, index, currentWriter(), validAnywhere(view));
+  setViewWriter(view, index, writerNow, validAnywhere(view));
   store<u64>(view, load<u64>(view, DIRTY) | bit, DIRTY);
   return lineData(view, index) + (<usize>pa & 63);
 }
 
 /** Was every line of the view written by the current event? */
 function isWriter(view: usize): bool {
-  return !provenance || (load<u32>(view, WRITERS) == 0 && load<u32>(view, VIEW_WRITER) == currentWriter());
+  return !provenance || (load<u32>(view, WRITERS) == 0 && load<u32>(view, VIEW_WRITER) == writerNow);
 }
 
 /** Old value of a compare-and-exchange, left at `to`; 1 when the line is poisoned. */
@@ -342,7 +349,7 @@ function ownLines(pkg: u32, frame: u64, lines: u64, keyId: u32): usize {
 
 function setWriters(view: usize, lines: u64): void {
   if (!provenance) return;
-  const writer = currentWriter();
+  const writer = writerNow;
   const all = validAnywhere(view);
   if ((all & ~lines) == 0) {
     if (load<u32>(view, WRITERS) != 0) give(writerBlocks, load<u32>(view, WRITERS));

@@ -102,6 +102,12 @@ export function allocate(bytes: usize): usize {
   return at;
 }
 
+/** As {@link tryAllocate}, for bytes that are copied to and from pages: placed as pages are. */
+export function tryAllocateBuffer(bytes: usize): usize {
+  const at = tryAllocate(bytes + 4096);
+  return at == 0 ? 0 : alignUp(at, 4096);
+}
+
 export function createSlab(size: u32, chunk: u32): usize {
   const slab = slabs + slabCount++ * SLAB_BYTES;
   store<u32>(slab, size, SIZE);
@@ -129,12 +135,21 @@ export function take(slab: usize): usize {
   return next;
 }
 
-/** A chunk must be a multiple of the block size. Data pages stay aligned to themselves. */
+/**
+ * Where a block of this size may start. Pages start in the middle of a host page: glibc's memcpy on AMD's Zen is ten times slower when
+ * the target lies just behind the source modulo 4096, and large JavaScript arrays start 16 bytes behind a host page.
+ */
+function alignUp(at: usize, size: usize): usize {
+  const align = min<usize>(size & (0 - size), 4096);
+  const shift: usize = align == 4096 ? 2048 : 0;
+  return ((at + shift + align - 1) & ~(align - 1)) - shift;
+}
+
+/** A chunk must be a multiple of the block size. */
 function refill(slab: usize): usize {
   const chunk = <usize>load<u32>(slab, CHUNK);
   const size = <usize>load<u32>(slab, SIZE);
-  const align = min<usize>(size & (0 - size), 4096);
-  const start = (brk + align - 1) & ~(align - 1);
+  const start = alignUp(brk, size);
   if (start + chunk > top && !growTo(start + chunk)) outOfMemory();
   idle += start - brk + chunk;
   brk = start + chunk;
@@ -153,9 +168,8 @@ export function give(slab: usize, block: usize): void {
 /** Turns an array that was outgrown into blocks of `slab`; what does not fit stays idle. */
 export function donate(slab: usize, start: usize, bytes: usize): void {
   const size = <usize>load<u32>(slab, SIZE);
-  const align = min<usize>(size & (0 - size), 4096);
   const end = start + bytes;
-  let block = (start + align - 1) & ~(align - 1);
+  let block = alignUp(start, size);
   idle += bytes;
   for (; block + size <= end; block += size) {
     give(slab, block);

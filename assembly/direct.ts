@@ -6,15 +6,16 @@ import { isDirty, writeBack } from './cache';
 import { eager } from './config';
 import { readLine, writeLine, writePartial, writeTag } from './controller';
 import { count } from './counters';
-import { currentWriter } from './events';
+import { writerNow } from './events';
 import { flushLine, flushRange, flushView } from './flush';
 import { homeOf } from './homes';
 import { expectedTag } from './keys';
 import { CAUSE_DMA, CAUSE_MOVDIR64B, CAUSE_SNOOP } from './layout';
-import { lineNumber } from './lines';
+import { copyPiece } from './lines';
 import { mergeLine, probeLine } from './memory-map';
 import { dramFault } from './origins';
 import { putPage } from './page';
+import { directHit, readHit } from './quick';
 import { displacePage, fillRange } from './range-fill';
 import { dataPages } from './slabs';
 import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut } from './spans';
@@ -29,11 +30,15 @@ const DISCARD = -1;
 
 /** MOVDIR64B of one line. */
 export function directLine(line: u64, keyId: u32, from: usize): void {
+  if (!directHit(line, keyId, from)) directSlowly(line, keyId, from);
+}
+
+function directSlowly(line: u64, keyId: u32, from: usize): void {
   reserve();
   flushLine(line, keyId, DISCARD);
   count(COUNTER_MOVDIR64B_LINES);
   count(COUNTER_LINES_WRITTEN);
-  writeLine(line >> 6, <u32>line & 63, writeTag(homeOf(line >> 6), keyId), from, CAUSE_MOVDIR64B, currentWriter());
+  writeLine(line >> 6, <u32>line & 63, writeTag(homeOf(line >> 6), keyId), from, CAUSE_MOVDIR64B, writerNow);
 }
 
 export function movdir64bFill(line: u64, lines: u64, keyId: u32, pattern: u64): void {
@@ -41,7 +46,7 @@ export function movdir64bFill(line: u64, lines: u64, keyId: u32, pattern: u64): 
   flushRange(line, lines, keyId, DISCARD);
   count(COUNTER_MOVDIR64B_LINES, lines);
   count(COUNTER_LINES_WRITTEN, lines);
-  fillRange(line, lines, keyId, pattern, CAUSE_MOVDIR64B, currentWriter());
+  fillRange(line, lines, keyId, pattern, CAUSE_MOVDIR64B, writerNow);
 }
 
 /** 1 when a source line was poisoned: it and the lines behind it are not copied. */
@@ -65,8 +70,8 @@ export function directPiece(cause: i32, pa: u64, length: u32, keyId: u32, from: 
   if (cause != CAUSE_DMA) count(COUNTER_LINES_WRITTEN);
   const frame = line >> 6;
   const index = <u32>line & 63;
-  if (length == 64) writeLine(frame, index, writeTag(homeOf(frame), keyId), from, cause, currentWriter());
-  else writePartial(frame, index, keyId, from, <u32>pa & 63, length, cause, currentWriter());
+  if (length == 64) writeLine(frame, index, writeTag(homeOf(frame), keyId), from, cause, writerNow);
+  else writePartial(frame, index, keyId, from, <u32>pa & 63, length, cause, writerNow);
 }
 
 /** Direct stores over any range. */
@@ -111,7 +116,7 @@ function writablePage(frame: u64, lines: u64, keyId: u32, cause: i32): usize {
   const tag = expectedTag(homeOf(frame), keyId);
   if (tag == 0) return 0;
   const view: usize = viewCount == 0 ? 0 : findView(frame, keyId);
-  const writer = currentWriter();
+  const writer = writerNow;
   let desc = findDescriptor(frame);
   const asBefore = load<u32>(desc) == (tag | (DATA << KIND_SHIFT)) && load<u32>(desc, WRITER) == writer;
   if (!asBefore && lines != ~(<u64>0)) return 0;
@@ -137,11 +142,23 @@ export function dmaRead(from: u64, length: u64, keyId: u32, to: usize): i32 {
     out += <usize>planned;
     if (pa == end) break;
     const chunk = <u32>min<u64>(end - pa, 64 - (pa & 63));
-    if (readPast(pa >> 6, keyId)) return 1;
-    memory.copy(out, mergeLine + (<usize>pa & 63), chunk);
+    if (dmaPiece(pa, chunk, keyId, out) != 0) return 1;
     pa += chunk;
     out += chunk;
   }
+  return 0;
+}
+
+/** DMA read within one line. */
+export function dmaPiece(pa: u64, length: u32, keyId: u32, to: usize): i32 {
+  const hit = readHit(pa >> 6, keyId);
+  if (hit != 0) {
+    countReads(1, keyId);
+    copyPiece(to, hit + (<usize>pa & 63), length);
+    return 0;
+  }
+  if (readPast(pa >> 6, keyId)) return 1;
+  copyPiece(to, mergeLine + (<usize>pa & 63), length);
   return 0;
 }
 
@@ -193,7 +210,7 @@ function readablePage(frame: u64, lines: u64, keyId: u32): usize {
 export function checkRange(line: u64, end: u64, keyId: u32): i32 {
   let at = line;
   while (at < end) {
-    const good = goodLines(at, end, keyId);
+    const good = readHit(at, keyId) != 0 ? min<u64>(end, (at | 63) + 1) - at : goodLines(at, end, keyId);
     countReads(good, keyId);
     at += good;
     if (at == end) break;

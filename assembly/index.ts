@@ -31,7 +31,6 @@ import { initSlabs } from './slabs';
 import * as ranges from './spans';
 import { initTree } from './tree';
 import { initViewIndex } from './view-index';
-import { initViews } from './views';
 
 /** Exact for integers below 2^52, and one instruction. */
 function toU64(x: f64): u64 {
@@ -55,7 +54,6 @@ export function init(): void {
   initSchedules();
   initTree();
   initViewIndex();
-  initViews();
   initDirectory();
   initMacs();
   initOrigins();
@@ -130,11 +128,15 @@ export function movdir64bCopy(pkg: u32, target: f64, targetKeyId: u32, source: f
 
 /** Direct stores of what lies at `at` in linear memory; MOVDIR64B is a cause of its own. */
 export function directStore(cause: i32, pa: f64, length: u32, keyId: u32, at: usize): void {
-  direct.directRange(cause, toU64(pa), length, keyId, at);
+  const to = toU64(pa);
+  if (isPiece(to, length)) direct.directPiece(cause, to, length, keyId, at);
+  else direct.directRange(cause, to, length, keyId, at);
 }
 
 export function dmaRead(pa: f64, length: u32, keyId: u32, at: usize): i32 {
-  return direct.dmaRead(toU64(pa), length, keyId, at);
+  const from = toU64(pa);
+  if (isPiece(from, length)) return direct.dmaPiece(from, length, keyId, at);
+  return direct.dmaRead(from, length, keyId, at);
 }
 
 export function checkRange(line: f64, end: f64, keyId: u32): i32 {
@@ -143,7 +145,7 @@ export function checkRange(line: f64, end: f64, keyId: u32): i32 {
 
 /** Room in linear memory that is never given back, or 0. */
 export function allocateBuffer(bytes: u32): usize {
-  return arena.tryAllocate(bytes);
+  return arena.tryAllocateBuffer(bytes);
 }
 
 export function clflush(line: f64, lines: f64, keyId: u32): void {

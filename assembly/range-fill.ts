@@ -62,6 +62,7 @@ function fillFrames(first: u64, last: u64, keyId: u32, pattern: u64, cause: i32,
   }
   count(COUNTER_CONTROLLER_WRITES, (last - first) << 6);
   fillEntries(root, 0, ROOT_SHIFT, first, last);
+  logRun();
 }
 
 /** Fills what [first, last) covers of a node whose entry 0 stands for `start`; returns an entry it has set. */
@@ -109,15 +110,34 @@ function discard(entry: usize, frame: u64, shift: u64, log: bool): void {
 
 function discardUniform(entry: usize, frame: u64, shift: u64, log: bool): void {
   const tag = load<u32>(entry) & TAG;
-  if (log && provenance && changesOwner(tag, newTag)) {
-    logDisplacement(frame << 6, (<u64>64) << shift, newCause, newTag, newWriter, tag, load<u32>(entry, WRITER));
-  }
+  if (log && provenance && changesOwner(tag, newTag)) extendRun(frame, (<u64>1) << shift, tag, load<u32>(entry, WRITER));
   // Uniform ranges without data were never tampered with, and their poison needs no record.
   if ((tag & (STORED | POISON)) == 0 || load<u32>(entry) >> KIND_SHIFT == FILL) return;
   for (let i: u64 = 0; i < 64; ++i) forgetLine((frame << 6) | i, tag);
 }
 
+/** Displaced pages that look alike and lie side by side: one record of the log. */
+let runStart: u64 = 0;
+let runFrames: u64 = 0;
+let runTag: u32 = 0;
+let runWriter: u32 = 0;
+
+function extendRun(frame: u64, frames: u64, tag: u32, writer: u32): void {
+  if (runFrames != 0 && (runStart + runFrames != frame || tag != runTag || writer != runWriter)) logRun();
+  if (runFrames == 0) runStart = frame;
+  runTag = tag;
+  runWriter = writer;
+  runFrames += frames;
+}
+
+function logRun(): void {
+  if (runFrames == 0) return;
+  logDisplacement(runStart << 6, runFrames << 6, newCause, newTag, newWriter, runTag, runWriter);
+  runFrames = 0;
+}
+
 function discardLines(entry: usize, frame: u64, log: bool): void {
+  if (log) logRun();
   for (let i: u32 = 0; i < 64; ++i) {
     const tag = lineTag(entry, i);
     const line = (frame << 6) | <u64>i;
@@ -140,6 +160,7 @@ export function displacePage(desc: usize, frame: u64, tag: u32, writer: u32, wri
   newWriter = writer;
   if (writers == 0) {
     discard(desc, frame, 0, true);
+    logRun();
     return;
   }
   for (let i: u32 = 0; provenance && i < 64; ++i) {

@@ -18,12 +18,14 @@ export const LOW = 8;
 export const HIGH = 12;
 
 export const ROOT_SHIFT: u64 = 27;
-const TLB_ENTRIES: usize = 16384;
+const TLB_ENTRIES: i32 = 16384;
 const EPOCH_BITS: u64 = 20;
+export const RECENT_DESCRIPTOR = 8;
+export const RECENT_HOME = 12;
 
 export let root: usize = 0;
 let rootEntries: u32 = 0;
-let tlb: usize = 0;
+const tlb: usize = memory.data(TLB_ENTRIES * 16, 64);
 let epoch: u64 = 1;
 /** log2 of the frames that the descriptor found last stands for. */
 export let span: u64 = 0;
@@ -31,7 +33,6 @@ export let span: u64 = 0;
 export function initTree(): void {
   rootEntries = (<u32>1) << max<u32>(addressBits - 12 - <u32>ROOT_SHIFT, 0);
   root = allocate((<usize>rootEntries) << 4);
-  tlb = allocate(TLB_ENTRIES << 4);
 }
 
 export function kindOf(desc: usize): u32 {
@@ -40,12 +41,18 @@ export function kindOf(desc: usize): u32 {
 
 /** The lowest descriptor that covers the frame; its size is left in `span`. */
 export function findDescriptor(frame: u64): usize {
-  const entry = tlb + ((<usize>frame & (TLB_ENTRIES - 1)) << 4);
+  const entry = tlb + ((<usize>frame & <usize>(TLB_ENTRIES - 1)) << 4);
   if (load<u64>(entry) == ((frame << EPOCH_BITS) | epoch)) {
     span = 0;
     return load<u32>(entry, 8);
   }
   return walk(frame, entry);
+}
+
+/** What the TLB knows of a page: {–, descriptor, home}; 0 when it knows nothing. */
+export function recentPage(frame: u64): usize {
+  const entry = tlb + ((<usize>frame & <usize>(TLB_ENTRIES - 1)) << 4);
+  return load<u64>(entry) == ((frame << EPOCH_BITS) | epoch) ? entry : 0;
 }
 
 function walk(frame: u64, entry: usize): usize {
@@ -61,7 +68,8 @@ function walk(frame: u64, entry: usize): usize {
   span = shift;
   if (shift == 0) {
     store<u64>(entry, (frame << EPOCH_BITS) | epoch);
-    store<u32>(entry, <u32>desc, 8);
+    store<u32>(entry, <u32>desc, RECENT_DESCRIPTOR);
+    store<u32>(entry, homeOf(frame), RECENT_HOME);
   }
   return desc;
 }
@@ -92,8 +100,7 @@ export function split(desc: usize): void {
 }
 
 export function setFill(desc: usize, tag: u32, writer: u32, pattern: u64): void {
-  store<u32>(desc, tag);
-  store<u32>(desc, writer, WRITER);
+  store<u64>(desc, <u64>tag | ((<u64>writer) << 32));
   store<u64>(desc, pattern, LOW);
 }
 
@@ -137,7 +144,7 @@ export function dropTranslations(): void {
   epoch += 1;
   if (epoch >> EPOCH_BITS == 0) return;
   epoch = 1;
-  memory.fill(tlb, 0, TLB_ENTRIES << 4);
+  memory.fill(tlb, 0, (<usize>TLB_ENTRIES) << 4);
 }
 
 export function rootDescriptors(): u32 {

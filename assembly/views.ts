@@ -6,7 +6,7 @@
  * `writer`. A dirty line has one holder. The views of a page are a list in ascending KeyID. `stamp`: see pending.ts.
  * A direct-mapped table in front answers for (frame, KeyID), also that there is no view; it is invisible.
  */
-import { give, take, tryAllocate } from './arena';
+import { give, take } from './arena';
 import { packages, provenance } from './config';
 import { copyLine, fillLine, fillPage } from './lines';
 import { patternLine } from './memory-map';
@@ -27,19 +27,15 @@ const VALID: usize = VIEW_HEADER;
 const SPARSE: u32 = 1;
 const SLOT_LINES: usize = 16;
 
-const TABLE_ENTRIES: u32 = 8192;
+const TABLE_ENTRIES: i32 = 8192;
 const EPOCH_BITS: u64 = 9;
-let table: usize = 0;
+const table: usize = memory.data(TABLE_ENTRIES * 16, 64);
 let epoch: u64 = 1;
 export let viewCount: u32 = 0;
 /** Changes whenever a view comes or goes. */
 export let viewVersion: u32 = 1;
 /** Lines held by each package (u64). */
 const held: usize = memory.data(64, 16);
-
-export function initViews(): void {
-  table = tryAllocate((<usize>TABLE_ENTRIES) << 4);
-}
 
 export function viewKey(frame: u64, keyId: u32): u64 {
   return (frame << 16) | <u64>keyId;
@@ -59,7 +55,7 @@ function tableKey(frame: u64, keyId: u32): u64 {
 }
 
 function tableEntry(frame: u64, keyId: u32): usize {
-  return table + ((<usize>((<u32>frame + keyId * 0x517) & (TABLE_ENTRIES - 1))) << 4);
+  return table + ((<usize>((<u32>frame + keyId * 0x517) & <u32>(TABLE_ENTRIES - 1))) << 4);
 }
 
 /** The view of a (frame, KeyID), or 0. What WBINVD has promised for the page is done first. */
@@ -67,6 +63,19 @@ export function findView(frame: u64, keyId: u32): usize {
   const entry = tableEntry(frame, keyId);
   if (load<u64>(entry) == tableKey(frame, keyId)) return <usize>load<u32>(entry, 8);
   return findSlowly(frame, keyId);
+}
+
+/** Is it known that nobody holds a line of this (frame, KeyID)? */
+export function isKnownUncached(frame: u64, keyId: u32): bool {
+  if (viewCount == 0) return true;
+  const entry = tableEntry(frame, keyId);
+  return load<u64>(entry) == tableKey(frame, keyId) && load<u32>(entry, 8) == 0;
+}
+
+/** The view of a (frame, KeyID) when it was looked up lately, or 0. */
+export function recentView(frame: u64, keyId: u32): usize {
+  const entry = tableEntry(frame, keyId);
+  return load<u64>(entry) == tableKey(frame, keyId) ? <usize>load<u32>(entry, 8) : 0;
 }
 
 function findSlowly(frame: u64, keyId: u32): usize {

@@ -8,8 +8,8 @@ import type { Records } from './records.ts';
 export interface Transfer {
   /** Settles whole lines from an address on and leaves spans; returns how many bytes they cover. */
   plan(pa: number, length: number): number;
-  /** Does it all, with the bytes at an address of Wasm memory; not 0: poison. */
-  piece(pa: number, length: number, at: number): number | void;
+  /** Does it all, with the bytes at an address of Wasm memory. A read returns 1 when it met poison. */
+  piece(pa: number, length: number, at: number): unknown;
 }
 
 const PAGE_BYTES = 4096;
@@ -31,7 +31,7 @@ export class Transfers {
 
   /** From memory to `out`. */
   read(pa: number, out: Uint8Array, { plan, piece }: Transfer): Status {
-    if (out.buffer === this.#records.buffered) return (piece(pa, out.length, out.byteOffset) ?? 0) as Status;
+    if (out.buffer === this.#records.buffered) return piece(pa, out.length, out.byteOffset) as Status;
     for (let at = 0; at < out.length; ) {
       if (out.length - at > SHORT) at += this.#spread(plan(pa + at, out.length - at), out, at, false);
       if (at === out.length) break;
