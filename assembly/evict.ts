@@ -2,7 +2,7 @@
 import { reserve } from './arena';
 import { evictLine } from './cache';
 import { cacheSets } from './config';
-import { isOccupied, slotAt, slotKeyId, slotLine, slotTotal } from './directory';
+import { occupiedSlot, slotKeyId, slotLine, slotTotal } from './directory';
 import { drawEviction } from './mix';
 import { resolveAll } from './pending';
 import { firstView, nextFrame, rankLeft, regionOfRank } from './view-index';
@@ -27,10 +27,7 @@ export function evictSome(pkg: u32, wanted: u32): u32 {
 }
 
 function evictSlot(pkg: u32): void {
-  const total = slotTotal();
-  let slot = <u32>(drawEviction(pkg) % <u64>total);
-  while (!isOccupied(slotAt(pkg, slot))) slot = slot + 1 == total ? 0 : slot + 1;
-  const at = slotAt(pkg, slot);
+  const at = occupiedSlot(pkg, <u32>(drawEviction(pkg) % <u64>slotTotal()));
   const line = slotLine(at);
   evictLine(findView(line >> 6, slotKeyId(at)), pkg, <u32>line & 63);
 }

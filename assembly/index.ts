@@ -6,6 +6,7 @@ import * as access from './access';
 import * as arena from './arena';
 import * as attack from './attack';
 import * as audit from './audit';
+import * as capacity from './capacity';
 import { readConfig, seed } from './config';
 import * as counters from './counters';
 import { deriveMacKey } from './crypto/mac';
@@ -250,4 +251,40 @@ export function septWalk(lp: u32, slot: u32, pkg: u32, gpa: f64, write: bool): i
 
 export function invept(lp: u32): void {
   sept.invept(lp);
+}
+
+export function initCapacityModel(): void {
+  capacity.initModel();
+}
+
+export function referList(pkg: u32, keyId: u32, count: u32): void {
+  capacity.referList(pkg, keyId, count);
+}
+
+export function referSequence(pkg: u32, keyId: u32, first: f64, lines: f64, stride: f64, from: f64, count: f64): void {
+  capacity.referSequence(pkg, keyId, toU64(first), toU64(lines), toU64(stride), toU64(from), toU64(count));
+}
+
+export function referRandom(pkg: u32, keyId: u32, first: f64, lines: f64, seed: u64, from: f64, count: f64): void {
+  capacity.referRandom(pkg, keyId, toU64(first), toU64(lines), seed, toU64(from), toU64(count));
+}
+
+export function modelInvalidate(pkg: u32, line: f64, keyId: u32): bool {
+  return capacity.invalidate(pkg, toU64(line), keyId);
+}
+
+export function modelEvictSome(pkg: u32, count: u32): u32 {
+  return capacity.evictSome(pkg, count);
+}
+
+export function modelClear(pkg: u32): void {
+  capacity.clear(pkg);
+}
+
+export function modelHeld(pkg: u32): u32 {
+  return capacity.held(pkg);
+}
+
+export function modelDigest(pkg: u32): u64 {
+  return capacity.digest(pkg);
 }

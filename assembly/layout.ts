@@ -31,6 +31,10 @@ export const CONFIG_SEGMENT_BYTES = 8;
 
 export const MAILBOX_SIZE = 65536;
 
+/** Of a stream of references to the capacity model, at the mailbox's start: f64 each. */
+export const CAPACITY_MISSES = 0;
+export const CAPACITY_EVICTIONS = 8;
+
 /** Fault record. */
 export const FAULT_LINE = 0; // u64
 export const FAULT_KEY_ID = 8;

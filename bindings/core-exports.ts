@@ -49,4 +49,13 @@ export type CoreExports = {
   septSetRoot(lp: number, slot: number, root: number, keyId: number, levels: number): void;
   septWalk(lp: number, slot: number, pkg: number, gpa: number, write: boolean): number;
   invept(lp: number): void;
+  initCapacityModel(): void;
+  referList(pkg: number, keyId: number, count: number): void;
+  referSequence(pkg: number, keyId: number, first: number, lines: number, stride: number, from: number, count: number): void;
+  referRandom(pkg: number, keyId: number, first: number, lines: number, seed: bigint, from: number, count: number): void;
+  modelInvalidate(pkg: number, line: number, keyId: number): number;
+  modelEvictSome(pkg: number, count: number): number;
+  modelClear(pkg: number): void;
+  modelHeld(pkg: number): number;
+  modelDigest(pkg: number): bigint;
 };

@@ -19,7 +19,7 @@ interface Slot {
 
 const U64 = (1n << 64n) - 1n;
 
-function mix(x: bigint): bigint {
+export function mix(x: bigint): bigint {
   let z = (x + 0x9e3779b97f4a7c15n) & U64;
   z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & U64;
   z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & U64;
