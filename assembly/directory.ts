@@ -231,8 +231,3 @@ export function touch(pkg: u32, line: u64, keyId: u32): void {
   const way = Ways.find(header, namesOf(header), name, Ways.mark(name));
   if (way >= 0) Ways.touch(header, Ways.ageOf(header, <usize>way));
 }
-
-/** WBINVD: nothing is held any more. */
-export function clearPackage(pkg: u32): void {
-  memory.fill(slotAt(pkg, 0), 0, (<usize>slotTotal()) << SLOT_SHIFT);
-}
