@@ -37,14 +37,14 @@ export class Coherence {
     const owned = hit ?? this.#fill(pkg, line, keyId, holders[0] ?? null);
     owned.bytes.set(bytes, offset);
     owned.dirty = true;
-    owned.writer = this.#memory.event;
+    owned.writer = this.#memory.writerNow;
   }
 
   /** Past the caches: `length` < 64 writes a dirty copy back first, a full line only drops it. */
   direct(line: number, keyId: number, offset: number, bytes: Uint8Array, cause: DirectStore | 'movdir64b'): void {
     if (bytes.length === 64) {
       this.#dropFromAll(line, keyId);
-      this.#memory.write(line, { bytes, poison: null, keyId, cause, writer: this.#memory.event });
+      this.#memory.write(line, { bytes, poison: null, keyId, cause, writer: this.#memory.writerNow });
       return;
     }
     this.flush(line, keyId, 'snoop');

@@ -111,7 +111,7 @@ export class Controller {
     if (!(this.#config.tdBit && fromOutside && stored.tdBit)) {
       const old = this.read(line, keyId);
       old.bytes.set(bytes, offset);
-      this.write(line, { ...old, keyId, cause: kind, writer: this.event });
+      this.write(line, { ...old, keyId, cause: kind, writer: this.writerNow });
       return;
     }
     if (this.#config.partialWriteErratum) {
@@ -123,7 +123,7 @@ export class Controller {
     this.#tally.controllerWrites += 1;
     const merged = new Uint8Array(LINE_BYTES);
     merged.set(bytes, offset);
-    const source = { bytes: merged, poison: stored.poison, keyId, cause: kind, writer: this.event };
+    const source = { bytes: merged, poison: stored.poison, keyId, cause: kind, writer: this.writerNow };
     this.#store(line, this.#isFaulting(line, keyId) ? this.#unwritable(line, source) : source, false);
   }
 
@@ -172,6 +172,11 @@ export class Controller {
     return { pa: line * LINE_BYTES, keyId, ...known };
   }
 
+  /** Writer id of a write made now. */
+  get writerNow(): number {
+    return this.#config.provenance ? this.event : 0;
+  }
+
   displacements(line: number): Displacement[] {
     return this.#displacements.filter((entry) => entry.pa === line * LINE_BYTES);
   }
@@ -187,7 +192,7 @@ export class Controller {
     const generation = this.keys.generation(pkg, keyId);
     const state = { tdBit, poison, keyId, generation, key, writer, tampered: false };
     this.#lines.set(line, { ciphertext, mac, macIsStored: integrity, ...state });
-    if (keyId === old.keyId && tdBit === old.tdBit) return;
+    if (!this.#config.provenance || (keyId === old.keyId && tdBit === old.tdBit)) return;
     this.#tally.displacements += 1;
     const displaced = { displacedKeyId: old.keyId, displacedTdBit: old.tdBit, displacedWriter: old.writer };
     this.#displacements.push({ pa: line * LINE_BYTES, cause, event: this.event, keyId, tdBit, writer, ...displaced });

@@ -183,6 +183,17 @@ const OPS = {
     const status = run.core.dmaRead(at, LENGTHS[y], keyId);
     return loaded(run, status, at, run.core.mailbox.u8.slice(0, LENGTHS[y]));
   },
+  directWrite: (run, { pa, pkg, keyId, x, y }) => {
+    const whole = y >= 12;
+    const bytes = bytesOf(x, whole ? LINE * (1 + (y & 3)) : LENGTHS[y]);
+    const kind = whole ? 'movdir64b' : DIRECT[x % 3];
+    return [run.core.directWrite(kind, pkg, whole ? pa : pa + within(x), keyId, bytes)];
+  },
+  dmaReadInto: (run, { pa, keyId, x, y }) => {
+    const out = new Uint8Array(LENGTHS[y]);
+    return loaded(run, run.core.dmaReadInto(pa + within(x), keyId, out), pa + within(x), out);
+  },
+  check: (run, { pa, keyId, x, y }) => (run.core.check(pa + within(x), 1 + 8 * x * (y & 1), keyId) === 0 ? [] : fault(run)),
   clflush: (run, { pa, keyId, y }) => {
     run.core.clflush(pa, 1 + (y & 1), keyId);
     return [];
@@ -238,6 +249,15 @@ const OPS = {
     const out = new Uint8Array(PAGE);
     return loaded(run, run.core.read(pkg, pageOf(pa), keyId, out), pageOf(pa), out);
   },
+  pageDirect: (run, { pa, pkg, keyId, x, y }) => {
+    const kind = (['movdir64b', ...DIRECT] as const)[y & 3];
+    return [run.core.directWrite(kind, pkg, pageOf(pa), keyId, bytesOf(x, PAGE * (1 + (y & 1))))];
+  },
+  pageDma: (run, { pa, keyId }) => {
+    const out = new Uint8Array(PAGE);
+    return loaded(run, run.core.dmaReadInto(pageOf(pa), keyId, out), pageOf(pa), out);
+  },
+  pageCheck: (run, { pa, keyId, y }) => (run.core.check(pageOf(pa), PAGE * (1 + (y & 1)), keyId) === 0 ? [] : fault(run)),
   pageFlush: (run, { pa, keyId }) => {
     run.core.clflush(pageOf(pa), PAGE_LINES, keyId);
     return [];
@@ -278,6 +298,8 @@ const WEIGHTS: Partial<Record<OpName, number>> = {
   movdir64bFill: 3,
   movdir64bCopy: 3,
   directStore: 8,
+  directWrite: 3,
+  check: 3,
   dmaRead: 3,
   clflush: 4,
   wbinvd: 2,

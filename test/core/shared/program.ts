@@ -35,6 +35,7 @@ const knobs: fc.Arbitrary<Partial<CoreConfig>> = fc
     cache: pick([0, 0], [0, 0], [2, 2], [2, 2], [1, 2], [4, 1]),
     cachePolicy: pick<CoreConfig['cachePolicy']>('lru', 'random'),
     crypto: pick<CoreConfig['crypto']>('lazy', 'lazy', 'lazy', 'eager'),
+    provenance: pick(true, true, true, false),
   })
   .map(({ cache: [cacheSets, cacheWays], ...rest }) => ({ ...rest, cacheSets, cacheWays }));
 
