@@ -14,11 +14,13 @@ import { loadHit, storeHit } from './quick';
 import { SPARSE_LINES, writerBlocks } from './slabs';
 import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut } from './spans';
 import {
+  COUNTER_BYTES_COPIED,
   COUNTER_CONTROLLER_READS,
   COUNTER_LINES_READ,
   COUNTER_LINES_WRITTEN,
   COUNTER_MAC_CHECKS,
   COUNTER_SPECULATIVE_LOADS,
+  COUNTER_TAGS_COMPARED,
   COUNTER_TD_BIT_CHECKS,
 } from './spec/counters';
 import { FILL, KIND_SHIFT, MIXED, SPARSE, TAG } from './tags';
@@ -131,6 +133,7 @@ export function wholeLines(pa: u64, length: u64): u32 {
 export function allGood(desc: usize, lines: u64, tag: u32): bool {
   const word = load<u32>(desc);
   const kind = word >> KIND_SHIFT;
+  count(COUNTER_TAGS_COMPARED, kind < MIXED ? 1 : <u64>popcnt(lines));
   if (kind < MIXED) return (word & TAG) == tag;
   for (let bits = lines; bits != 0; bits &= bits - 1) if (lineTag(desc, <u32>ctz(bits)) != tag) return false;
   return true;
@@ -203,6 +206,7 @@ function copyData(view: usize, from: usize, lines: u64, held: u64): void {
     const first = <u32>ctz(bits);
     const run = <u32>ctz(~(bits >> first));
     memory.copy(page + ((<usize>first) << 6), from + ((<usize>first) << 6), (<usize>run) << 6);
+    count(COUNTER_BYTES_COPIED, run << 6);
     bits &= ~bitsFrom(first, run);
   }
 }

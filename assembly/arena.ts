@@ -159,6 +159,10 @@ function refill(slab: usize): usize {
 
 export function give(slab: usize, block: usize): void {
   count(COUNTER_SLOTS_FREED);
+  putBack(slab, block);
+}
+
+function putBack(slab: usize, block: usize): void {
   store<u32>(block, load<u32>(slab, FREE));
   store<u32>(slab, <u32>block, FREE);
   store<u32>(slab, load<u32>(slab, FREE_COUNT) + 1, FREE_COUNT);
@@ -172,7 +176,7 @@ export function donate(slab: usize, start: usize, bytes: usize): void {
   let block = alignUp(start, size);
   idle += bytes;
   for (; block + size <= end; block += size) {
-    give(slab, block);
+    putBack(slab, block);
     idle -= size;
   }
 }

@@ -19,6 +19,7 @@ import {
   COUNTER_PARTIAL_WRITES,
   COUNTER_POISON_CREATED,
   COUNTER_POISON_SILENT,
+  COUNTER_TAGS_COMPARED,
   COUNTER_TD_BIT_CHECKS,
   COUNTER_TD_BIT_MISMATCHES,
 } from './spec/counters';
@@ -28,6 +29,7 @@ import { findDescriptor, pageDescriptor } from './tree';
 /** Reads a line through a KeyID. True: poison (and zeros), which a new failure has also left in DRAM. */
 export function readLine(frame: u64, index: u32, keyId: u32, to: usize): bool {
   count(COUNTER_CONTROLLER_READS);
+  count(COUNTER_TAGS_COMPARED);
   const home = homeOf(frame);
   const good = expectedTag(home, keyId);
   const desc = findDescriptor(frame);

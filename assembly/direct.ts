@@ -206,42 +206,49 @@ function readablePage(frame: u64, lines: u64, keyId: u32): usize {
   return allGood(desc, lines, tag) ? desc : 0;
 }
 
+/** One line of {@link checkRange}. */
+export function checkLine(line: u64, keyId: u32): i32 {
+  if (readHit(line, keyId) == 0) {
+    // Another time it is known whether the page is cached.
+    findView(line >> 6, keyId);
+    return checkRange(line, line + 1, keyId);
+  }
+  countReads(1, keyId);
+  return 0;
+}
+
 /** DMA reads whose bytes nobody takes: uniform ranges cost one step a descriptor. 1 when it met poison. */
 export function checkRange(line: u64, end: u64, keyId: u32): i32 {
   let at = line;
+  // First frame from `at` on that has cached lines.
+  let cachedFrom: u64 = 0;
   while (at < end) {
-    const good = readHit(at, keyId) != 0 ? min<u64>(end, (at | 63) + 1) - at : goodLines(at, end, keyId);
+    const frame = at >> 6;
+    if (frame >= cachedFrom) cachedFrom = viewCount == 0 ? NO_FRAME : nextFrame(frame);
+    const good = frame < cachedFrom ? goodLines(at, min<u64>(end, cachedFrom << 6), keyId) : goodInPage(at, end, keyId);
     countReads(good, keyId);
     at += good;
     if (at == end) break;
+    if (good != 0) continue;
     if (readPast(at, keyId)) return 1;
     at += 1;
   }
   return 0;
 }
 
-/** Lines from `line` on, as far as one descriptor answers for them, all of them good; 0: look at the line itself. */
+/** Lines from `line` on, none of them cached, as far as one descriptor answers for them and all are good. */
 function goodLines(line: u64, end: u64, keyId: u32): u64 {
   const frame = line >> 6;
   const tag = expectedTag(homeOf(frame), keyId);
   if (tag == 0) return 0;
-  const last = min<u64>(end, lastUncached(frame) << 6);
-  if (last <= line) return goodInPage(line, min<u64>(end, (frame + 1) << 6), keyId);
   const desc = findDescriptor(frame);
-  if (kindOf(desc) >= MIXED) return goodInPage(line, min<u64>(end, (frame + 1) << 6), keyId);
-  if (!allGood(desc, 1, tag)) return 0;
   const size = (<u64>1) << span;
-  return min<u64>(last, ((frame & ~(size - 1)) + size) << 6) - line;
+  const lines = min<u64>(end, ((frame & ~(size - 1)) + size) << 6) - line;
+  return allGood(desc, kindOf(desc) < MIXED ? 1 : bitsFrom(<u32>line & 63, <u32>lines), tag) ? lines : 0;
 }
 
-/** First frame from `frame` on that has cached lines. */
-function lastUncached(frame: u64): u64 {
-  if (viewCount == 0) return NO_FRAME >> 6;
-  const next = nextFrame(frame);
-  return next == NO_FRAME ? NO_FRAME >> 6 : next;
-}
-
+/** The same in a page that has cached lines: a dirty copy needs to be looked at. */
 function goodInPage(line: u64, end: u64, keyId: u32): u64 {
-  const lines = end - line;
+  const lines = min<u64>(end, (line | 63) + 1) - line;
   return readablePage(line >> 6, bitsFrom(<u32>line & 63, <u32>lines), keyId) != 0 ? lines : 0;
 }

@@ -141,6 +141,7 @@ export function dmaRead(pa: f64, length: u32, keyId: u32, at: usize): i32 {
 }
 
 export function checkRange(line: f64, end: f64, keyId: u32): i32 {
+  if (end - line == 1) return direct.checkLine(toU64(line), keyId);
   return direct.checkRange(toU64(line), toU64(end), keyId);
 }
 

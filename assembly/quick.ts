@@ -7,7 +7,13 @@ import { count } from './counters';
 import { writerNow } from './events';
 import { expectedTag } from './keys';
 import { copyLine } from './lines';
-import { COUNTER_CONTROLLER_WRITES, COUNTER_LINES_READ, COUNTER_LINES_WRITTEN, COUNTER_MOVDIR64B_LINES } from './spec/counters';
+import {
+  COUNTER_CONTROLLER_WRITES,
+  COUNTER_LINES_READ,
+  COUNTER_LINES_WRITTEN,
+  COUNTER_MOVDIR64B_LINES,
+  COUNTER_TAGS_COMPARED,
+} from './spec/counters';
 import { KIND_SHIFT, DATA as PAGE } from './tags';
 import { LOW, RECENT_DESCRIPTOR, RECENT_HOME, recentPage, WRITER } from './tree';
 import { DIRTY, dataPage, isKnownUncached, POISONED, recentView, VIEW_WRITER, validIn, WRITERS } from './views';
@@ -44,6 +50,7 @@ function goodPage(frame: u64, keyId: u32): usize {
   if (recent == 0 || !isKnownUncached(frame, keyId)) return 0;
   const desc = <usize>load<u32>(recent, RECENT_DESCRIPTOR);
   const tag = expectedTag(load<u32>(recent, RECENT_HOME), keyId);
+  count(COUNTER_TAGS_COMPARED);
   return tag != 0 && load<u32>(desc) == (tag | (PAGE << KIND_SHIFT)) ? desc : 0;
 }
 

@@ -10,7 +10,7 @@ import { fillLine } from './lines';
 import { patternLine } from './memory-map';
 import { freePage, lineTag, lineWriter } from './page';
 import { treeNodes } from './slabs';
-import { COUNTER_CONTROLLER_WRITES, COUNTER_POISON_CREATED } from './spec/counters';
+import { COUNTER_CONTROLLER_WRITES, COUNTER_NODES_VISITED, COUNTER_POISON_CREATED } from './spec/counters';
 import { DATA, FILL, INSTANCE, KIND_SHIFT, NODE, POISON, STORED, TAG } from './tags';
 import { collapseNode, dropTranslations, kindOf, LOW, ROOT_SHIFT, root, setFill, split, WRITER } from './tree';
 
@@ -70,14 +70,17 @@ function fillEntries(node: usize, start: u64, shift: u64, first: u64, last: u64)
   const size = (<u64>1) << shift;
   let frame = max<u64>(first, start) & ~(size - 1);
   let entry: usize = 0;
+  let visited: u64 = 0;
   // A node below the root ends after 512 entries; the root is as long as the address space.
   const end = shift == ROOT_SHIFT ? last : min<u64>(last, start + (size << 9));
   for (; frame < end; frame += size) {
     entry = node + ((<usize>((frame - start) >> shift)) << 4);
+    visited += 1;
     reserve();
     if (frame >= first && frame + size <= last) replace(entry, frame, shift);
     else fillPart(entry, frame, shift, first, last);
   }
+  count(COUNTER_NODES_VISITED, visited);
   return entry;
 }
 

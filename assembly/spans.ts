@@ -2,8 +2,10 @@
  * Where the bytes of a range lie. A range operation first settles tags, holders and writers and notes spans of data, neighbours
  * joined; then somebody moves the bytes: Wasm where both ends are in its memory, JavaScript with one `set` a span where not.
  */
+import { count } from './counters';
 import { SPAN_AT, SPAN_BYTES, SPAN_SIZE, SPANS_MAX } from './layout';
 import { fillPage } from './lines';
+import { COUNTER_BYTES_COPIED } from './spec/counters';
 
 export const spans: usize = memory.data(SPANS_MAX * SPAN_SIZE, 16);
 /** A page of one pattern, for lines that have no bytes of their own. */
@@ -50,18 +52,22 @@ export function addPatternSpan(value: u64, bytes: u32): bool {
 
 /** Moves the bytes of the plan from `from` to the spans. */
 export function copyIn(from: usize): void {
+  const start = from;
   for (let span = spans, end = spans + <usize>spanCount * SPAN_SIZE; span < end; span += SPAN_SIZE) {
     const bytes = load<u32>(span, SPAN_BYTES);
     memory.copy(load<u32>(span, SPAN_AT), from, bytes);
     from += bytes;
   }
+  count(COUNTER_BYTES_COPIED, from - start);
 }
 
 /** Moves the bytes of the plan from the spans to `to`. */
 export function copyOut(to: usize): void {
+  const start = to;
   for (let span = spans, end = spans + <usize>spanCount * SPAN_SIZE; span < end; span += SPAN_SIZE) {
     const bytes = load<u32>(span, SPAN_BYTES);
     memory.copy(to, load<u32>(span, SPAN_AT), bytes);
     to += bytes;
   }
+  count(COUNTER_BYTES_COPIED, to - start);
 }

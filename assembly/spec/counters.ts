@@ -43,21 +43,25 @@ export const COUNTER_SPECULATIVE_LOADS: i32 = 18;
 export const COUNTER_CRYPTO_BLOCKS: i32 = 19;
 /** MACs made real */
 export const COUNTER_MACS_COMPUTED: i32 = 20;
-/** radix-tree nodes visited */
+/** radix-tree entries visited */
 export const COUNTER_NODES_VISITED: i32 = 21;
+/** line and page tags compared with what a reader expects */
+export const COUNTER_TAGS_COMPARED: i32 = 22;
+/** bytes of whole lines moved by range operations and between pages */
+export const COUNTER_BYTES_COPIED: i32 = 23;
 /** line slots allocated */
-export const COUNTER_SLOTS_ALLOCATED: i32 = 22;
+export const COUNTER_SLOTS_ALLOCATED: i32 = 24;
 /** line slots freed */
-export const COUNTER_SLOTS_FREED: i32 = 23;
+export const COUNTER_SLOTS_FREED: i32 = 25;
 /** translations answered by a TLB */
-export const COUNTER_TLB_HITS: i32 = 24;
+export const COUNTER_TLB_HITS: i32 = 26;
 /** translations that walked */
-export const COUNTER_TLB_MISSES: i32 = 25;
+export const COUNTER_TLB_MISSES: i32 = 27;
 /** S-EPT walks */
-export const COUNTER_SEPT_WALKS: i32 = 26;
+export const COUNTER_SEPT_WALKS: i32 = 28;
 /** S-EPT entries read by those walks */
-export const COUNTER_SEPT_WALK_STEPS: i32 = 27;
+export const COUNTER_SEPT_WALK_STEPS: i32 = 29;
 /** write-backs that changed a line's KeyID or TD bit */
-export const COUNTER_DISPLACEMENTS: i32 = 28;
+export const COUNTER_DISPLACEMENTS: i32 = 30;
 
-export const COUNTER_COUNT: i32 = 29;
+export const COUNTER_COUNT: i32 = 31;

@@ -45,22 +45,26 @@ export const COUNTER = {
   cryptoBlocks: 19,
   /** MACs made real */
   macsComputed: 20,
-  /** radix-tree nodes visited */
+  /** radix-tree entries visited */
   nodesVisited: 21,
+  /** line and page tags compared with what a reader expects */
+  tagsCompared: 22,
+  /** bytes of whole lines moved by range operations and between pages */
+  bytesCopied: 23,
   /** line slots allocated */
-  slotsAllocated: 22,
+  slotsAllocated: 24,
   /** line slots freed */
-  slotsFreed: 23,
+  slotsFreed: 25,
   /** translations answered by a TLB */
-  tlbHits: 24,
+  tlbHits: 26,
   /** translations that walked */
-  tlbMisses: 25,
+  tlbMisses: 27,
   /** S-EPT walks */
-  septWalks: 26,
+  septWalks: 28,
   /** S-EPT entries read by those walks */
-  septWalkSteps: 27,
+  septWalkSteps: 29,
   /** write-backs that changed a line's KeyID or TD bit */
-  displacements: 28,
+  displacements: 30,
 } as const;
 
 export type CounterName = keyof typeof COUNTER;
@@ -70,5 +74,6 @@ export const COUNTER_NAMES: readonly CounterName[] = [
   'tdBitChecks', 'tdBitMismatches', 'macChecks', 'macMismatches', 'poisonCreated', 'poisonConsumed', 'poisonSilent',
   'controllerReads', 'controllerWrites', 'partialWrites', 'writeBacks', 'linesWritten', 'linesRead', 'evictions',
   'wbinvdLines', 'clflushLines', 'movdir64bLines', 'snoops', 'speculativeLoads', 'cryptoBlocks', 'macsComputed',
-  'nodesVisited', 'slotsAllocated', 'slotsFreed', 'tlbHits', 'tlbMisses', 'septWalks', 'septWalkSteps', 'displacements',
+  'nodesVisited', 'tagsCompared', 'bytesCopied', 'slotsAllocated', 'slotsFreed', 'tlbHits', 'tlbMisses', 'septWalks',
+  'septWalkSteps', 'displacements',
 ];
