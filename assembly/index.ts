@@ -19,7 +19,7 @@ import * as flush from './flush';
 import { initHomes } from './homes';
 import * as probes from './inspect';
 import * as keys from './keys';
-import { CONFIG_MAX_PAGES } from './layout';
+import { CONFIG_MAX_PAGES, MAILBOX_SIZE } from './layout';
 import { copyPiece } from './lines';
 import { initMacs } from './macs';
 import * as map from './memory-map';
@@ -28,6 +28,7 @@ import { resolveAll, resolveFrame } from './pending';
 import * as resets from './reset';
 import { initSchedules } from './schedules';
 import * as sept from './sept';
+import * as septCache from './sept-cache';
 import { initSlabs } from './slabs';
 import * as ranges from './spans';
 import { initTree } from './tree';
@@ -243,15 +244,20 @@ export function memoryUsed(): f64 {
 }
 
 export function septSetRoot(lp: u32, slot: u32, root: f64, keyId: u32, levels: u32): void {
-  sept.setRoot(lp, slot, toU64(root), keyId, levels);
+  septCache.setRoot(lp, slot, toU64(root), keyId, levels);
 }
 
 export function septWalk(lp: u32, slot: u32, pkg: u32, gpa: f64, write: bool): i32 {
-  return sept.walk(lp, slot, pkg, toU64(gpa), write);
+  return sept.walk(lp, slot, pkg, gpa, write);
+}
+
+/** `n` walks: GPAs at mailbox[0, 8n), HPAs at mailbox[32768, …), as doubles. Stops at the first that is not mapped; how many were. */
+export function septWalkMany(lp: u32, slot: u32, pkg: u32, n: u32, write: bool): u32 {
+  return sept.walkMany(lp, slot, pkg, map.mailbox, map.mailbox + MAILBOX_SIZE / 2, n, write);
 }
 
 export function invept(lp: u32): void {
-  sept.invept(lp);
+  septCache.invept(lp);
 }
 
 export function initCapacityModel(): void {

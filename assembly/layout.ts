@@ -110,6 +110,7 @@ export const KEY_MODE_NO_ENCRYPT = 3;
 export const WALK_HPA = 0; // u64
 export const WALK_ENTRY = 8; // u64
 export const WALK_LEVEL = 16;
+export const WALK_STATUS = 20;
 export const WALK_BYTES = 24;
 
 export const WALK_MAPPED = 0;

@@ -8,7 +8,7 @@ import { dropAllMacs } from './macs';
 import { forgetAllPoison } from './origins';
 import { resolveAll } from './pending';
 import { discardAll } from './range-fill';
-import { inveptAll } from './sept';
+import { inveptAll } from './sept-cache';
 import { initialFill, ROOT_SHIFT, root, rootDescriptors } from './tree';
 import { firstView, NO_FRAME, nextFrame } from './view-index';
 import { NEXT } from './views';

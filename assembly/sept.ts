@@ -1,41 +1,45 @@
 /**
  * The S-EPT walk of a logical processor. Its TLB and paging-structure caches are architectural: they hold whatever was read,
- * without bound, until INVEPT. One hash table an LP, {key, entry, root | writable, tag}; a new epoch in the key empties it at once.
- * Translations belong to a root, as the CPU's belong to an EPTP and a KeyID: another root does not see them, and going back finds
- * them as they were.
+ * without bound, until INVEPT (sept-cache.ts). Translations belong to a root, as the CPU's belong to an EPTP and a KeyID: another
+ * root does not see them, and going back finds them as they were. Two accelerators are invisible: a cursor on the 256 KiB walked
+ * last, and for each 2 MiB a way past the upper levels (sept-front.ts).
  */
 
 import { holdLine } from './access';
-import { donate, reserve, tryAllocate } from './arena';
-import { isPoisoned } from './cache';
-import { addressBits } from './config';
+import { cachedBytes, isPoisoned } from './cache';
+import { addressBits, cacheSets, lru } from './config';
 import { count } from './counters';
-import { WALK_ENTRY, WALK_HPA, WALK_LEVEL, WALK_MAPPED, WALK_MISCONFIGURATION, WALK_POISON, WALK_VIOLATION } from './layout';
+import {
+  WALK_ENTRY,
+  WALK_HPA,
+  WALK_LEVEL,
+  WALK_MAPPED,
+  WALK_MISCONFIGURATION,
+  WALK_POISON,
+  WALK_STATUS,
+  WALK_VIOLATION,
+} from './layout';
 import { walkResult } from './memory-map';
 import { cachedFault } from './origins';
-import { dataPages } from './slabs';
+import {
+  BLOCK_EPOCH,
+  bind,
+  CACHED,
+  ENTRIES,
+  forgetSlot,
+  LINKS,
+  ROOT_NAME,
+  rootBlock,
+  SLOT_KEY_ID,
+  SLOT_LEVELS,
+  SLOT_PAGE,
+  slotOf,
+  TABLE,
+  VIEW,
+  VIEW_VERSION,
+} from './sept-cache';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
-import { cachedBytes } from './views';
-
-export const MAX_LPS: u32 = 1024;
-const SLOTS: usize = 16;
-/** LP: {table, mask, entries, epoch} and 16 roots {root u64, tag u64: KeyID and levels}. */
-const TABLE = 0;
-const MASK = 4;
-const ENTRIES = 8;
-const EPOCH = 12;
-const ROOTS: usize = 16;
-const LP_BYTES: usize = 16 + SLOTS * 16;
-const lps: usize = memory.data(4096, 16);
-
-const ENTRY_SHIFT: usize = 5;
-const RAW = 8;
-const ROOT = 16;
-const TAG = 24;
-/** In the page offset of an entry's root. */
-const WRITABLE: u64 = 1;
-const FIRST_ENTRIES: u32 = 256;
-const MAX_EPOCH: u32 = 0xffff;
+import { DATA, POISONED, validIn, viewVersion } from './views';
 
 /** S-EPT entry bits (layouts.md §9). */
 const READ: u64 = 1;
@@ -44,168 +48,376 @@ const LEAF: u64 = 1 << 7;
 const ADDRESS: u64 = 0x000ffffffffff000;
 /** The largest leaf is 1 GiB. */
 const LAST_LEAF_LEVEL: u32 = 2;
-/** Codes in keys: leaves by level, then non-leaf entries by level. */
-const NON_LEAF: u32 = 4;
+/** Beside the walk statuses: the cursor is where it should be; the LP's mirror was lost on the way. */
+const FOUND: i32 = -1;
+const LOST: i32 = -2;
 
-function lpOf(lp: u32): usize {
-  const slot = lps + ((<usize>lp) << 2);
-  let at = <usize>load<u32>(slot);
-  if (at != 0) return at;
-  reserve();
-  at = tryAllocate(LP_BYTES);
-  store<u32>(at, <u32>tryAllocate((<usize>FIRST_ENTRIES) << ENTRY_SHIFT), TABLE);
-  store<u32>(at, FIRST_ENTRIES - 1, MASK);
-  store<u32>(at, 1, EPOCH);
-  store<u32>(slot, <u32>at);
-  return at;
+/**
+ * Cursor: {region u64 = GPA >> 18, its block, the block's WRITE right u64; lines of its table that can be read at once u64, the
+ * table's bytes or 0; and what it holds for: the root's name u64, the epoch}.
+ */
+const REGION = 0;
+const RIGHTS = 8;
+const LINES = 16;
+const NAME = 24;
+const BLOCK = 32;
+const BYTES = 36;
+const EPOCH = 40;
+/** Progress of the call: walks begun, those that the counters have, the others' misses. */
+const BEGUN = 48;
+const SETTLED = 52;
+const MISSED = 56;
+/** Entry of the leaf walked last. */
+const LAST = 64;
+const cursor: usize = memory.data(72, 64);
+const NOWHERE: u64 = 0xffffffffffffffff;
+
+/**
+ * Front, by GPA >> 21: {name of the root u64, GPA >> 21, links of the level-1 entry | may write}. Direct-mapped.
+ */
+const FRONT_ENTRIES: usize = 4096;
+const FRONT_REGION = 8;
+const FRONT_LINKS = 12;
+const front: usize = memory.data(65536, 64);
+
+const single: usize = memory.data(16, 16);
+
+/** Bits that decide whether an entry can be used: READ alone of them. */
+let decisive: u64 = 0;
+/** A bounded cache that evicts the least recently used line is asked for each entry. */
+let asksEachTime: bool = false;
+
+/** Exact for integers below 2^52. */
+function toU64(x: f64): u64 {
+  return reinterpret<u64>(x + 4503599627370496.0) & 0xfffffffffffff;
 }
 
-function rootOf(at: usize, slot: u32): usize {
-  return at + ROOTS + ((<usize>slot) << 4);
+function toF64(x: u64): f64 {
+  return reinterpret<f64>(x | 0x4330000000000000) - 4503599627370496.0;
 }
 
-export function setRoot(lp: u32, slot: u32, pa: u64, keyId: u32, levels: u32): void {
-  const root = rootOf(lpOf(lp), slot);
-  store<u64>(root, pa);
-  store<u32>(root, keyId, 8);
-  store<u32>(root, levels, 12);
+/** Walks for the 4 KiB page at `gpa`. */
+export function walk(lp: u32, slot: u32, pkg: u32, gpa: f64, write: bool): i32 {
+  store<f64>(single, gpa);
+  walkMany(lp, slot, pkg, single, single + 8, 1, write);
+  return load<i32>(walkResult, WALK_STATUS);
 }
 
-function keyFor(at: usize, code: u32, level: u32, gpa: u64): u64 {
-  return ((<u64>load<u32>(at, EPOCH)) << 48) | ((<u64>code) << 44) | (gpa >> (12 + 9 * <u64>level));
+/** Adds the walks begun so far to the counters. `missing`: 1 when the last of them is known to miss but not in MISSED yet. */
+function settle(missing: u32): void {
+  const walks = load<u32>(cursor, BEGUN) - load<u32>(cursor, SETTLED);
+  const misses = load<u32>(cursor, MISSED) + missing;
+  count(COUNTER_SEPT_WALKS, walks);
+  count(COUNTER_TLB_MISSES, misses);
+  count(COUNTER_TLB_HITS, <u64>walks - <u64>misses);
+  store<u32>(cursor, load<u32>(cursor, BEGUN), SETTLED);
+  store<u32>(cursor, 0 - missing, MISSED);
 }
 
-/** Where the translation is, or where it would go. */
-function place(at: usize, key: u64, pa: u64, tag: u64): usize {
-  const table = <usize>load<u32>(at, TABLE);
-  const mask = load<u32>(at, MASK);
-  const epoch = key >> 48;
-  let i = <u32>(((key ^ ((pa ^ tag) * 0xff51afd7ed558ccd)) * 0x9e3779b97f4a7c15) >> 40) & mask;
-  while (true) {
-    const entry = table + ((<usize>i) << ENTRY_SHIFT);
-    const other = load<u64>(entry);
-    if (other >> 48 != epoch) return entry;
-    if (other == key && (load<u64>(entry, ROOT) & ADDRESS) == pa && load<u64>(entry, TAG) == tag) return entry;
-    i = (i + 1) & mask;
-  }
+function missed(): void {
+  store<u32>(cursor, load<u32>(cursor, MISSED) + 1, MISSED);
 }
 
-/** Cached entry or 0. */
-function cached(at: usize, root: usize, code: u32, level: u32, gpa: u64): usize {
-  const key = keyFor(at, code, level, gpa);
-  const entry = place(at, key, load<u64>(root), load<u64>(root, 8));
-  return load<u64>(entry) == key ? entry : 0;
+function begin(slot: usize): void {
+  asksEachTime = lru && cacheSets != 0;
+  decisive = READ | (ADDRESS & ~(((<u64>1) << addressBits) - 1));
+  store<u32>(cursor, 0, BEGUN);
+  store<u32>(cursor, 0, SETTLED);
+  store<u32>(cursor, 0, MISSED);
+  store<u32>(cursor, 0, BYTES);
+  enter(slot);
 }
 
-function remember(at: usize, root: usize, code: u32, level: u32, gpa: u64, raw: u64, writable: bool): void {
-  if (load<u32>(at, ENTRIES) << 1 > load<u32>(at, MASK)) grow(at);
-  const key = keyFor(at, code, level, gpa);
-  const pa = load<u64>(root);
-  const tag = load<u64>(root, 8);
-  const entry = place(at, key, pa, tag);
-  if (load<u64>(entry) != key) store<u32>(at, load<u32>(at, ENTRIES) + 1, ENTRIES);
-  store<u64>(entry, key);
-  store<u64>(entry, raw, RAW);
-  store<u64>(entry, pa | (writable ? WRITABLE : 0), ROOT);
-  store<u64>(entry, tag, TAG);
-}
-
-/** Doubles the table; a TLB may also forget, and does when memory is short. */
-function grow(at: usize): void {
-  const oldTable = <usize>load<u32>(at, TABLE);
-  const oldBytes = (<usize>(load<u32>(at, MASK) + 1)) << ENTRY_SHIFT;
-  const table = tryAllocate(oldBytes << 1);
-  if (table == 0) {
-    dropAll(at);
-    return;
-  }
-  store<u32>(at, <u32>table, TABLE);
-  store<u32>(at, (load<u32>(at, MASK) << 1) | 1, MASK);
-  for (let entry = oldTable; entry < oldTable + oldBytes; entry += 1 << ENTRY_SHIFT) {
-    const key = load<u64>(entry);
-    if (<u32>(key >> 48) != load<u32>(at, EPOCH)) continue;
-    memory.copy(place(at, key, load<u64>(entry, ROOT) & ADDRESS, load<u64>(entry, TAG)), entry, 1 << ENTRY_SHIFT);
-  }
-  donate(dataPages, oldTable, oldBytes);
-}
-
-function dropAll(at: usize): void {
-  const epoch = load<u32>(at, EPOCH) + 1;
-  store<u32>(at, 0, ENTRIES);
-  store<u32>(at, epoch > MAX_EPOCH ? 1 : epoch, EPOCH);
-  if (epoch > MAX_EPOCH) memory.fill(load<u32>(at, TABLE), 0, (<usize>(load<u32>(at, MASK) + 1)) << ENTRY_SHIFT);
-}
-
-export function invept(lp: u32): void {
-  if (load<u32>(lps + ((<usize>lp) << 2)) != 0) dropAll(lpOf(lp));
-}
-
-export function inveptAll(): void {
-  for (let lp: u32 = 0; lp < MAX_LPS; ++lp) invept(lp);
+/** The cursor stays where it is if it is in the slot's root, and no INVEPT came since. */
+function enter(slot: usize): void {
+  const root = rootBlock(slot);
+  const name = load<u64>(root, ROOT_NAME);
+  if (load<u64>(cursor, NAME) == name) return;
+  store<u64>(cursor, name, NAME);
+  store<u64>(cursor, NOWHERE, REGION);
+  store<u32>(cursor, load<u32>(root, BLOCK_EPOCH), EPOCH);
 }
 
 function finish(status: i32, level: u32, raw: u64, hpa: u64): i32 {
   store<u64>(walkResult, hpa, WALK_HPA);
   store<u64>(walkResult, raw, WALK_ENTRY);
   store<u32>(walkResult, level, WALK_LEVEL);
+  store<i32>(walkResult, status, WALK_STATUS);
   return status;
 }
 
-function finishLeaf(raw: u64, level: u32, gpa: u64, writable: bool, write: bool): i32 {
-  if (write && !writable) return finish(WALK_VIOLATION, level, raw, 0);
-  const inside = ((<u64>1) << (12 + 9 * level)) - 1;
+/** SDM, EPT misconfigurations: write without read is one; anything else without read is not present for us. */
+function finishBad(level: u32, raw: u64): i32 {
+  return finish((raw & (READ | WRITE)) == 0 ? WALK_VIOLATION : WALK_MISCONFIGURATION, level, raw, 0);
+}
+
+function finishLarge(raw: u64, level: u32, gpa: u64, denied: bool): i32 {
+  if (denied) return finish(WALK_VIOLATION, level, raw, 0);
+  const inside = ((<u64>1) << (12 + 9 * <u64>level)) - 1;
   return finish(WALK_MAPPED, level, raw, (raw & ADDRESS & ~inside) | (gpa & inside & ADDRESS));
 }
 
-export function walk(lp: u32, slot: u32, pkg: u32, gpa: u64, write: bool): i32 {
-  count(COUNTER_SEPT_WALKS);
-  const at = lpOf(lp);
-  const root = rootOf(at, slot);
-  const levels = load<u32>(root, 12);
-  if (levels == 0) return finish(WALK_VIOLATION, 0, 0, 0);
-  for (let level: u32 = 0; level <= LAST_LEAF_LEVEL; ++level) {
-    const hit = cached(at, root, level, level, gpa);
-    if (hit == 0) continue;
-    count(COUNTER_TLB_HITS);
-    return finishLeaf(load<u64>(hit, RAW), level, gpa, (load<u64>(hit, ROOT) & WRITABLE) != 0, write);
-  }
-  count(COUNTER_TLB_MISSES);
-  if (gpa >> (12 + 9 * <u64>levels) != 0) return finish(WALK_VIOLATION, levels - 1, 0, 0);
-  for (let level: u32 = 1; level < levels; ++level) {
-    const hit = cached(at, root, NON_LEAF + level, level, gpa);
-    if (hit == 0) continue;
-    return descend(at, root, pkg, gpa, write, load<u64>(hit, RAW) & ADDRESS, level - 1, (load<u64>(hit, ROOT) & WRITABLE) != 0);
-  }
-  return descend(at, root, pkg, gpa, write, load<u64>(root), levels - 1, true);
+/** The view of the block's table if it is known still, else 0. */
+function viewOf(block: usize, table: u64): usize {
+  const stale = (load<u64>(block, TABLE) ^ table) | <u64>(load<u32>(block, VIEW_VERSION) ^ viewVersion);
+  return stale == 0 ? <usize>load<u32>(block, VIEW) : 0;
 }
 
-/** Reads entries from the table at `table` of level `first` downwards. */
-function descend(at: usize, root: usize, pkg: u32, gpa: u64, write: bool, start: u64, first: u32, allowed: bool): i32 {
-  let table = start;
-  let writable = allowed;
-  const keyId = load<u32>(root, 8);
-  let level = first;
-  while (true) {
-    count(COUNTER_SEPT_WALK_STEPS);
-    const pa = table + (((gpa >> (12 + 9 * <u64>level)) & 511) << 3);
-    const index = <u32>(pa >> 6) & 63;
-    const view = holdLine(pkg, pa >> 12, index, keyId);
-    if (isPoisoned(view, (<u64>1) << index)) {
-      cachedFault(pa >> 6, keyId);
-      return finish(WALK_POISON, level, 0, 0);
-    }
-    const raw = load<u64>(cachedBytes(view, index) + (<usize>pa & 63));
-    // SDM, EPT misconfigurations: write without read is one; anything else without read is not present for us.
-    if ((raw & READ) == 0) return finish((raw & WRITE) != 0 ? WALK_MISCONFIGURATION : WALK_VIOLATION, level, raw, 0);
-    // Bit 7 is ignored at 4 KiB: an ordinary EPT leaves it clear.
-    const leaf = level == 0 || (raw & LEAF) != 0;
-    if ((raw & ADDRESS) >> addressBits != 0 || (leaf && level > LAST_LEAF_LEVEL)) {
-      return finish(WALK_MISCONFIGURATION, level, raw, 0);
-    }
-    if ((raw & WRITE) == 0) writable = false;
-    remember(at, root, leaf ? level : NON_LEAF + level, level, gpa, raw, writable);
-    if (leaf) return finishLeaf(raw, level, gpa, writable, write);
-    table = raw & ADDRESS;
-    level -= 1;
+/** Lines of the view that `pkg` holds and that can be read without asking; see {@link hold} for the others. */
+function readable(view: usize, pkg: u32): u64 {
+  return validIn(view, pkg) & ~load<u64>(view, POISONED);
+}
+
+/** The line's bytes, through the package's cache; 0 when it is poisoned. */
+function hold(block: usize, table: u64, index: u32, pkg: u32, keyId: u32): usize {
+  settle(1);
+  const view = holdLine(pkg, table >> 12, index, keyId);
+  store<u64>(block, table, TABLE);
+  store<u32>(block, <u32>view, VIEW);
+  store<u32>(block, asksEachTime ? 0 : viewVersion, VIEW_VERSION);
+  if (!isPoisoned(view, (<u64>1) << index)) return cachedBytes(view, index);
+  cachedFault((table >> 6) | <u64>index, keyId);
+  return 0;
+}
+
+function setCached(block: usize, bits: u64, raw: u64, index: u64): void {
+  store<u64>(block + ((<usize>index & 63) << 3), raw, ENTRIES);
+  store<u64>(block, bits | ((<u64>1) << index), CACHED);
+}
+
+/** Goes down to the block of leaf entries for `gpa`: {@link FOUND}, {@link LOST}, or the walk ended above it with that status. */
+function descend(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
+  const levels = load<u32>(slot, SLOT_LEVELS);
+  if (gpa >> (12 + 9 * <u64>levels) != 0) {
+    missed();
+    return finish(WALK_VIOLATION, levels - 1, 0, 0);
   }
+  const epoch = load<u32>(cursor, EPOCH);
+  let links = rootBlock(slot) + LINKS;
+  let raw = load<u64>(slot, SLOT_PAGE);
+  let rights = WRITE;
+  // The index of the table at hand is in the top 9 bits.
+  let rest = gpa << (52 - 9 * <u64>levels);
+  for (let level = levels - 1; level != 0; --level) {
+    const link = links + ((<usize>(rest >> 61)) << 2);
+    let block = <usize>load<u32>(link);
+    if (block == 0) {
+      block = bind(slot, link, false);
+      if (block == 0) return LOST;
+    }
+    const index = rest >> 55;
+    const bits = load<u32>(block, BLOCK_EPOCH) == epoch ? load<u64>(block, CACHED) : 0;
+    if (((bits >> index) & 1) != 0) {
+      raw = load<u64>(block + ((<usize>index & 63) << 3), ENTRIES);
+    } else {
+      count(COUNTER_SEPT_WALK_STEPS);
+      const table = raw & ADDRESS;
+      const view = viewOf(block, table);
+      let bytes: usize = 0;
+      if (view != 0 && ((readable(view, pkg) >> (rest >> 58)) & 1) != 0) bytes = load<u32>(view, DATA);
+      if (bytes != 0) {
+        bytes += (<usize>index) << 3;
+      } else {
+        bytes = hold(block, table, <u32>(rest >> 58), pkg, load<u32>(slot, SLOT_KEY_ID));
+        if (bytes == 0) {
+          missed();
+          return finish(WALK_POISON, level, 0, 0);
+        }
+        bytes += (<usize>index & 7) << 3;
+      }
+      raw = load<u64>(bytes);
+      if ((raw & (decisive | LEAF)) != READ) {
+        missed();
+        if ((raw & decisive) != READ || level > LAST_LEAF_LEVEL) return finishBad(level, raw);
+      }
+      store<u32>(block, epoch, BLOCK_EPOCH);
+      setCached(block, bits, raw, index);
+    }
+    rights &= raw;
+    if ((raw & LEAF) != 0) return finishLarge(raw, level, gpa, write && rights == 0);
+    links = block + LINKS + ((<usize>index & 63) << 5);
+    rest <<= 9;
+  }
+  return reachLeaves(slot, gpa, links, raw & ADDRESS, rights);
+}
+
+/** Binds the block of leaf entries and makes the front know the way. */
+function reachLeaves(slot: usize, gpa: u64, links: usize, table: u64, rights: u64): i32 {
+  const link = links + ((<usize>(gpa >> 18) & 7) << 2);
+  let block = <usize>load<u32>(link);
+  if (block == 0) {
+    block = bind(slot, link, true);
+    if (block == 0) return LOST;
+  }
+  const epoch = load<u32>(cursor, EPOCH);
+  if (load<u32>(block, BLOCK_EPOCH) != epoch) {
+    store<u32>(block, epoch, BLOCK_EPOCH);
+    store<u64>(block, 0, CACHED);
+  }
+  if (load<u64>(block, TABLE) != table) {
+    store<u64>(block, table, TABLE);
+    store<u32>(block, 0, VIEW_VERSION);
+  }
+  const way = front + ((<usize>(gpa >> 21) & (FRONT_ENTRIES - 1)) << 4);
+  store<u64>(way, load<u64>(cursor, NAME));
+  store<u32>(way, <u32>(gpa >> 21), FRONT_REGION);
+  store<u32>(way, <u32>links | <u32>(rights >> 1), FRONT_LINKS);
+  moveTo(gpa, block, rights);
+  return FOUND;
+}
+
+function moveTo(gpa: u64, block: usize, rights: u64): void {
+  store<u64>(cursor, gpa >> 18, REGION);
+  store<u64>(cursor, rights, RIGHTS);
+  store<u32>(cursor, <u32>block, BLOCK);
+  store<u32>(cursor, 0, BYTES);
+}
+
+/** Brings the cursor to the block of leaf entries for `gpa`: {@link FOUND}, or the walk ended above it with that status. */
+function seek(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
+  const way = front + ((<usize>(gpa >> 21) & (FRONT_ENTRIES - 1)) << 4);
+  if (load<u64>(way) == load<u64>(cursor, NAME) && <u64>load<u32>(way, FRONT_REGION) == gpa >> 21) {
+    const links = load<u32>(way, FRONT_LINKS);
+    const block = <usize>load<u32>((<usize>links & ~(<usize>1)) + ((<usize>(gpa >> 18) & 7) << 2));
+    if (block != 0 && load<u32>(block, BLOCK_EPOCH) == load<u32>(cursor, EPOCH)) {
+      moveTo(gpa, block, (<u64>(links & 1)) << 1);
+      return FOUND;
+    }
+  }
+  return seekFromRoot(slot, pkg, gpa, write);
+}
+
+function seekFromRoot(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
+  while (true) {
+    const status = descend(slot, pkg, gpa, write);
+    if (status != LOST) {
+      if (status != FOUND) store<u64>(cursor, NOWHERE, REGION);
+      return status;
+    }
+    forgetSlot(slot);
+    enter(slot);
+  }
+}
+
+/** Reads the leaf entry of `gpa` in the cursor's block and caches it: {@link FOUND}, or the walk ended with that status. */
+function readLeaf(slot: usize, pkg: u32, gpa: u64): i32 {
+  count(COUNTER_SEPT_WALK_STEPS);
+  const block = <usize>load<u32>(cursor, BLOCK);
+  let bytes = <usize>load<u32>(cursor, BYTES);
+  if (bytes == 0) {
+    const view = viewOf(block, load<u64>(block, TABLE));
+    bytes = view == 0 ? 0 : load<u32>(view, DATA);
+    store<u64>(cursor, bytes == 0 ? 0 : readable(view, pkg), LINES);
+    store<u32>(cursor, <u32>bytes, BYTES);
+  }
+  let at = bytes + (<usize>(gpa >> 9) & 0xff8);
+  if (((load<u64>(cursor, LINES) >> (gpa >> 15)) & 1) == 0) {
+    store<u32>(cursor, 0, BYTES);
+    const line = hold(block, load<u64>(block, TABLE), <u32>(gpa >> 15) & 63, pkg, load<u32>(slot, SLOT_KEY_ID));
+    at = line + (<usize>(gpa >> 9) & 0x38);
+    if (line == 0) {
+      missed();
+      return finish(WALK_POISON, 0, 0, 0);
+    }
+  }
+  missed();
+  const raw = load<u64>(at);
+  // Bit 7 is ignored at 4 KiB: an ordinary EPT leaves it clear.
+  if ((raw & decisive) != READ) return finishBad(0, raw);
+  setCached(block, load<u64>(block, CACHED), raw, gpa >> 12);
+  return FOUND;
+}
+
+/**
+ * Goes on from walk `start` while nothing is out of the ordinary: the cursor's block, lines that can be read, pages that are
+ * mapped. Returns the first walk that it leaves to others; nothing in here can fail.
+ */
+function walkRegion(from: usize, to: usize, start: u32, n: u32, write: bool): u32 {
+  const block = <usize>load<u32>(cursor, BLOCK);
+  const region = load<u64>(cursor, REGION);
+  const bytes = <usize>load<u32>(cursor, BYTES);
+  const lines = bytes == 0 ? 0 : load<u64>(cursor, LINES);
+  const rights = write ? WRITE : 0;
+  if ((rights & ~load<u64>(cursor, RIGHTS)) != 0) return start;
+  const mask = decisive | rights;
+  const good = READ | rights;
+  let cached = load<u64>(block, CACHED);
+  let misses: u32 = 0;
+  let raw = load<u64>(cursor, LAST);
+  let i = start;
+  for (; i < n; ++i) {
+    const gpa = toU64(load<f64>(from + ((<usize>i) << 3)));
+    if (gpa >> 18 != region) break;
+    const entry = block + (<usize>(gpa >> 9) & 0x1f8);
+    if (((cached >> (gpa >> 12)) & 1) != 0) {
+      const known = load<u64>(entry, ENTRIES);
+      if ((known & good) != good) break;
+      raw = known;
+    } else {
+      if (((lines >> (gpa >> 15)) & 1) == 0) break;
+      const read = load<u64>(bytes + (<usize>(gpa >> 9) & 0xff8));
+      if ((read & mask) != good) break;
+      raw = read;
+      store<u64>(entry, read, ENTRIES);
+      cached |= (<u64>1) << (gpa >> 12);
+      misses += 1;
+    }
+    store<f64>(to + ((<usize>i) << 3), toF64(raw & ADDRESS));
+  }
+  store<u64>(block, cached, CACHED);
+  store<u64>(cursor, raw, LAST);
+  store<u32>(cursor, load<u32>(cursor, MISSED) + misses, MISSED);
+  store<u32>(cursor, i, BEGUN);
+  count(COUNTER_SEPT_WALK_STEPS, misses);
+  return i;
+}
+
+/** One walk, of whatever kind; its HPA goes to `to`. */
+function walkOne(slot: usize, pkg: u32, gpa: u64, write: bool, to: usize): i32 {
+  if (gpa >> 18 != load<u64>(cursor, REGION)) {
+    const status = seek(slot, pkg, gpa, write);
+    if (status == WALK_MAPPED) store<f64>(to, toF64(load<u64>(walkResult, WALK_HPA)));
+    if (status != FOUND) return status;
+  }
+  const block = <usize>load<u32>(cursor, BLOCK);
+  if (((load<u64>(block, CACHED) >> (gpa >> 12)) & 1) == 0) {
+    const status = readLeaf(slot, pkg, gpa);
+    if (status != FOUND) return status;
+  }
+  const raw = load<u64>(block + (<usize>(gpa >> 9) & 0x1f8), ENTRIES);
+  store<u64>(cursor, raw, LAST);
+  if (write && (raw & load<u64>(cursor, RIGHTS)) == 0) return finish(WALK_VIOLATION, 0, raw, 0);
+  store<f64>(to, toF64(raw & ADDRESS));
+  return FOUND;
+}
+
+/**
+ * Walks for `n` 4 KiB pages: GPAs at `from`, HPAs at `to`, as doubles. Stops at the first that is not mapped; the walk record
+ * describes the last walk. Returns how many were mapped.
+ */
+export function walkMany(lp: u32, slotNumber: u32, pkg: u32, from: usize, to: usize, n: u32, write: bool): u32 {
+  const slot = slotOf(lp, slotNumber);
+  if (slot == 0 || load<u32>(slot, SLOT_LEVELS) == 0) {
+    count(COUNTER_SEPT_WALKS);
+    finish(WALK_VIOLATION, 0, 0, 0);
+    return 0;
+  }
+  begin(slot);
+  let status = FOUND;
+  let i: u32 = 0;
+  for (; i < n; ++i) {
+    if (toU64(load<f64>(from + ((<usize>i) << 3))) >> 18 == load<u64>(cursor, REGION)) {
+      status = FOUND;
+      i = walkRegion(from, to, i, n, write);
+      if (i == n) break;
+    }
+    store<u32>(cursor, i + 1, BEGUN);
+    const at = (<usize>i) << 3;
+    status = walkOne(slot, pkg, toU64(load<f64>(from + at)), write, to + at);
+    if (status != FOUND && status != WALK_MAPPED) break;
+  }
+  settle(0);
+  const raw = load<u64>(cursor, LAST);
+  if (status == FOUND) finish(WALK_MAPPED, 0, raw, raw & ADDRESS);
+  return i;
 }

@@ -89,6 +89,13 @@ export class Checks {
     if (!isWithin(gpa, 0, 2 ** 52 - 1)) throw new CoreMisuse('ADDRESS_RANGE', `guest address ${show(gpa)}: at most 52 bits`);
   }
 
+  /** A list of guest addresses, and room for as many results. */
+  guestAddresses(gpas: Float64Array, results: Float64Array): void {
+    if (results.length < gpas.length)
+      throw new CoreMisuse('LENGTH_RANGE', `room for ${results.length} results: ${gpas.length} addresses need as many`);
+    for (let i = 0; i < gpas.length; ++i) this.guestAddress(gpas[i]);
+  }
+
   event(id: number): void {
     if (!isWithin(id, 0, MAX_EVENT)) throw new CoreMisuse('LENGTH_RANGE', `event ${id}: give a whole number below 2^32`);
   }

@@ -239,7 +239,14 @@ export interface MemoryCore {
   septSetRoot(lp: number, slot: number, rootPa: number, keyId: number, levels: number): void;
   /** Walks for a 4 KiB GPA page: 0 mapped (result HPA in walkHpa), 1 violation, 2 misconfiguration, 3 poison met. */
   septWalk(lp: number, slot: number, pkg: number, gpa: number, write: boolean): number;
-  /** After septWalk: HPA of the 4 KiB page, the raw last entry and the level at which the walk ended. */
+  /**
+   * As {@link septWalk} for a list of GPAs, in order: hpas[i] := HPA of gpas[i]'s 4 KiB page, as doubles. Stops at the first that is not
+   * mapped and returns how many were; {@link walkStatus} and the fields below describe the last walk. An empty list walks nothing.
+   * `hpas` is at least as long as `gpas` and may be the same array; what lies behind the mapped ones is left alone.
+   */
+  septWalkMany(lp: number, slot: number, pkg: number, gpas: Float64Array, write: boolean, hpas: Float64Array): number;
+  /** Of the last walk: its status, HPA of the 4 KiB page (0 unless mapped), the raw last entry and the level at which it ended. */
+  readonly walkStatus: number;
   readonly walkHpa: number;
   readonly walkEntry: bigint;
   readonly walkLevel: number;

@@ -203,6 +203,20 @@ export class Records implements Mailbox {
     };
   }
 
+  /** Doubles in the mailbox: the first half for what goes in, the second for what comes out. */
+  doubles(): { readonly input: Float64Array; readonly output: Float64Array } {
+    const half = L.MAILBOX_SIZE / 2;
+    const buffer = this.#memory.buffer;
+    return {
+      input: new Float64Array(buffer, this.#mailbox, half / 8),
+      output: new Float64Array(buffer, this.#mailbox + half, half / 8),
+    };
+  }
+
+  get walkStatus(): number {
+    return this.#u32At(this.#walk + L.WALK_STATUS);
+  }
+
   get walkHpa(): number {
     return this.#lineAt(this.#walk + L.WALK_HPA);
   }

@@ -40,6 +40,8 @@ const LINE_BYTES = 64;
 const PAGE_BYTES = 4096;
 const WASM_PAGE_BYTES = 65536;
 const MAX_WASM_PAGES = 65535;
+/** Half the mailbox takes doubles, half gives them. */
+const WALKS_A_CALL = MAILBOX_BYTES / 16;
 
 /** Limits of one machine beside its hardware. */
 export interface CoreOptions {
@@ -372,6 +374,24 @@ class WasmCore implements MemoryCore {
     this.#check.package(pkg);
     this.#check.guestAddress(gpa);
     return this.#core.septWalk(lp, slot, pkg, gpa, write);
+  }
+
+  septWalkMany(lp: number, slot: number, pkg: number, gpas: Float64Array, write: boolean, hpas: Float64Array): number {
+    this.#check.lp(lp, slot);
+    this.#check.package(pkg);
+    this.#check.guestAddresses(gpas, hpas);
+    for (let at = 0; at < gpas.length; at += WALKS_A_CALL) {
+      const some = gpas.subarray(at, at + WALKS_A_CALL);
+      this.#records.doubles().input.set(some);
+      const mapped = this.#core.septWalkMany(lp, slot, pkg, some.length, write) >>> 0;
+      hpas.set(this.#records.doubles().output.subarray(0, mapped), at);
+      if (mapped < some.length) return at + mapped;
+    }
+    return gpas.length;
+  }
+
+  get walkStatus(): number {
+    return this.#records.walkStatus;
   }
 
   get walkHpa(): number {

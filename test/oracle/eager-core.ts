@@ -372,6 +372,18 @@ export class EagerCore implements MemoryCore {
     return this.#walk.status;
   }
 
+  septWalkMany(lp: number, slot: number, pkg: number, gpas: Float64Array, write: boolean, hpas: Float64Array): number {
+    for (const [i, gpa] of gpas.entries()) {
+      if (this.septWalk(lp, slot, pkg, gpa, write) !== 0) return i;
+      hpas[i] = this.#walk.hpa;
+    }
+    return gpas.length;
+  }
+
+  get walkStatus(): number {
+    return this.#walk.status;
+  }
+
   get walkHpa(): number {
     return this.#walk.hpa;
   }

@@ -1,7 +1,7 @@
 /** Staleness of an LP's translations: only INVEPT makes it look again. */
 import { describe, expect, it } from 'vitest';
 import type { MemoryCore } from '../../../bindings/index.ts';
-import { createCore } from '../../../bindings/index.ts';
+import { CoreMisuse, createCore } from '../../../bindings/index.ts';
 import { CONFIG, PRIVATE } from '../shared/engine.ts';
 
 const PAGE = 4096;
@@ -80,5 +80,140 @@ describe('S-EPT walks', () => {
     core.flip(TABLES[3]! + (Math.floor(GPA / PAGE) % 512) * 8, 'data', 1);
     expect(core.septWalk(0, 0, 0, GPA, false)).toBe(3);
     expect(core.fault).toMatchObject({ check: 'mac', keyId: PRIVATE });
+  });
+
+  it('batches stop at the first page that is not mapped and leave the results behind it alone', () => {
+    const core = mapped();
+    const gpas = Float64Array.of(GPA, GPA + 0x10, GPA + PAGE, GPA);
+    const hpas = new Float64Array(5).fill(-1);
+    expect(core.septWalkMany(0, 0, 0, gpas, true, hpas)).toBe(2);
+    expect([...hpas]).toEqual([TARGET, TARGET, -1, -1, -1]);
+    expect([core.walkStatus, core.walkEntry, core.walkLevel]).toEqual([1, FREE, 0]);
+    expect(core.counters()).toMatchObject({ septWalks: 3, tlbHits: 1, tlbMisses: 2, septWalkSteps: 5 });
+    expect(core.septWalkMany(0, 0, 0, gpas.subarray(0, 1), false, gpas)).toBe(1);
+    expect([gpas[0], core.walkStatus, core.walkHpa]).toEqual([TARGET, 0, TARGET]);
+    expect(core.septWalkMany(0, 0, 0, new Float64Array(0), false, hpas)).toBe(0);
+    expect(() => core.septWalkMany(0, 0, 0, gpas, false, new Float64Array(3))).toThrow(CoreMisuse);
+    expect(() => core.septWalkMany(0, 0, 0, Float64Array.of(GPA, -1), false, hpas)).toThrow(CoreMisuse);
+  });
+
+  it('batches longer than a call go on where the call ended', () => {
+    const core = mapped();
+    const gpas = new Float64Array(10_000).fill(GPA);
+    gpas[9_000] = GPA + PAGE;
+    const hpas = new Float64Array(10_000);
+    expect(core.septWalkMany(0, 0, 0, gpas, false, hpas)).toBe(9_000);
+    expect([hpas[8_999], hpas[9_000]]).toEqual([TARGET, 0]);
+    expect(core.counters()).toMatchObject({ septWalks: 9_001, tlbHits: 8_999 });
+  });
+
+  it('an address wider than the tables is a violation at the top, without a step', () => {
+    const core = mapped();
+    expect([core.septWalk(0, 0, 0, 2 ** 48, false), core.walkLevel, core.walkEntry]).toEqual([1, 3, 0n]);
+    expect(core.counters()).toMatchObject({ septWalks: 1, tlbMisses: 1, septWalkSteps: 0 });
+  });
+
+  it('an LP without a root has no mapping, and costs nothing', () => {
+    const core = mapped();
+    const before = core.memoryUsed();
+    expect([core.septWalk(7, 3, 0, GPA, false), core.walkLevel]).toEqual([1, 0]);
+    core.invept(7);
+    expect(core.memoryUsed()).toBe(before);
+  });
+
+  it('logical processors do not see what others cached, whoever walked last', () => {
+    const core = mapped();
+    for (const lp of [0, 1]) {
+      core.septSetRoot(lp, 0, ROOT, PRIVATE, 4);
+      core.septWalk(lp, 0, 0, GPA, false);
+      setEntry(core, 0, GPA, BigInt(TARGET + PAGE) | RWX | LEAF);
+    }
+    const hpa = (lp: number): number => (core.septWalk(lp, 0, 0, GPA, false) === 0 ? core.walkHpa : -1);
+    expect([hpa(0), hpa(1), hpa(0), hpa(1)]).toEqual([TARGET, TARGET + PAGE, TARGET, TARGET + PAGE]);
+    core.invept(1);
+    expect([hpa(0), hpa(1)]).toEqual([TARGET, TARGET + PAGE]);
+  });
+
+  it('INVEPT forgets every time, also when the epoch starts again', () => {
+    const core = mapped();
+    core.septWalk(0, 0, 0, GPA, false);
+    setEntry(core, 0, GPA, FREE);
+    // The epoch has 24 bits: after as many INVEPTs it is what it was when the translation was cached.
+    for (let i = 0; i < 2 ** 24 - 2; i++) core.invept(0);
+    for (let i = 0; i < 4; i++) {
+      core.invept(0);
+      expect(core.septWalk(0, 0, 0, GPA, false)).toBe(1);
+    }
+  });
+
+  it('keep thousands of roots apart until INVEPT', () => {
+    const core = mapped();
+    const roots = Array.from({ length: 2000 }, (_, i) => 0x2000000 + i * PAGE);
+    const at = (root: number): number => root + Math.floor(GPA / 2 ** 39) * 8;
+    const walkFrom = (root: number): number => {
+      core.septSetRoot(0, 0, root, PRIVATE, 4);
+      return core.septWalk(0, 0, 0, GPA, false);
+    };
+    for (const [i, root] of roots.entries()) {
+      core.movdir64bFill(0, root, 64, PRIVATE, FREE);
+      core.mailbox.u64[0] = i % 2 ? FREE : BigInt(TABLES[1]!) | RWX;
+      core.store(0, at(root), 8, PRIVATE);
+    }
+    const first = roots.map(walkFrom);
+    expect(first).toEqual(roots.map((_, i) => i % 2));
+    for (const root of roots.filter((_, i) => i % 2 === 0)) core.fill(0, at(root), 8, PRIVATE, FREE);
+    expect(roots.map(walkFrom)).toEqual(first);
+    core.invept(0);
+    expect(new Set(roots.map(walkFrom))).toEqual(new Set([1]));
+  });
+
+  it('a cached page costs at most 11 bytes, and walking on after INVEPT takes no more memory', () => {
+    const core = mapped();
+    const PAGES = 2 ** 16;
+    const leaves = 0x4000000;
+    for (let i = 0; i < 128; i++) {
+      setEntry(core, 1, i * 2 ** 21, BigInt(leaves + i * PAGE) | RWX);
+      const entries = BigUint64Array.from({ length: 512 }, (_, j) => BigInt(TARGET + (i * 512 + j) * PAGE) | RWX | LEAF);
+      core.movdir64bFill(0, leaves + i * PAGE, 64, PRIVATE, FREE);
+      core.write(0, leaves + i * PAGE, PRIVATE, new Uint8Array(entries.buffer));
+    }
+    setEntry(core, 2, 0, BigInt(TABLES[2]!) | RWX);
+    setEntry(core, 3, 0, BigInt(TABLES[1]!) | RWX);
+    const gpas = Float64Array.from({ length: PAGES }, (_, i) => i * PAGE);
+    const hpas = new Float64Array(PAGES);
+    const walkAll = (): number => core.septWalkMany(0, 0, 0, gpas, true, hpas);
+    const before = core.memoryUsed();
+    expect(walkAll()).toBe(PAGES);
+    expect(hpas).toEqual(gpas.map((gpa) => TARGET + gpa));
+    const used = core.memoryUsed();
+    expect((used - before) / PAGES).toBeLessThan(11);
+    for (let round = 0; round < 5; round++) {
+      core.invept(0);
+      expect(walkAll()).toBe(PAGES);
+    }
+    expect(core.memoryUsed()).toBe(used);
+  });
+});
+
+describe('S-EPT walks when memory is short', () => {
+  it('forget and walk again: every answer is right, and the machine goes on', () => {
+    const core = createCore(CONFIG, undefined, { maxMemoryBytes: 6 * 2 ** 20 });
+    for (const table of TABLES) core.movdir64bFill(0, table, 64, PRIVATE, FREE);
+    // Every path leads through the same four tables, so that the mirror outgrows them.
+    for (const level of [3, 2, 1]) {
+      const entry = BigInt(TABLES[4 - level]!) | RWX;
+      core.fill(0, TABLES[3 - level]!, PAGE, PRIVATE, entry);
+    }
+    core.fill(0, TABLES[3]!, PAGE, PRIVATE, BigInt(TARGET) | RWX | LEAF);
+    core.septSetRoot(0, 0, ROOT, PRIVATE, 4);
+    const gpas = Float64Array.from({ length: 20_000 }, (_, i) => i * 2 ** 21 + (i % 512) * PAGE);
+    const hpas = new Float64Array(gpas.length);
+    expect(core.septWalkMany(0, 0, 0, gpas, false, hpas)).toBe(gpas.length);
+    expect(new Set(hpas)).toEqual(new Set([TARGET]));
+    expect(core.memoryUsed()).toBeLessThan(6 * 2 ** 20);
+    core.septSetRoot(0, 1, TABLES[0]!, PRIVATE, 4);
+    expect(core.septWalk(0, 1, 0, GPA, false)).toBe(0);
+    core.fill(0, TARGET, PAGE, 0, 1n);
+    expect([core.load(0, TARGET, 8, 0), core.mailbox.u64[0]]).toEqual([0, 1n]);
   });
 });
