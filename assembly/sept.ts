@@ -2,23 +2,14 @@
  * The S-EPT walk of a logical processor. Its TLB and paging-structure caches are architectural: they hold whatever was read,
  * without bound, until INVEPT (sept-cache.ts). Translations belong to a root, as the CPU's belong to an EPTP and a KeyID: another
  * root does not see them, and going back finds them as they were. Two accelerators are invisible: a cursor on the 256 KiB walked
- * last, and for each 2 MiB a way past the upper levels (sept-front.ts).
+ * last, and for each 2 MiB a way past the upper levels.
  */
 
 import { holdLine } from './access';
 import { cachedBytes, isPoisoned } from './cache';
 import { addressBits, cacheSets, lru } from './config';
 import { count } from './counters';
-import {
-  WALK_ENTRY,
-  WALK_HPA,
-  WALK_LEVEL,
-  WALK_MAPPED,
-  WALK_MISCONFIGURATION,
-  WALK_POISON,
-  WALK_STATUS,
-  WALK_VIOLATION,
-} from './layout';
+import { WALK_HPA, WALK_MAPPED, WALK_POISON, WALK_STATUS, WALK_VIOLATION } from './layout';
 import { walkResult } from './memory-map';
 import { cachedFault } from './origins';
 import {
@@ -38,16 +29,10 @@ import {
   VIEW,
   VIEW_VERSION,
 } from './sept-cache';
+import { ADDRESS, finish, finishBad, finishLarge, LAST_LEAF_LEVEL, LEAF, READ, WRITE } from './sept-entry';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
 import { DATA, POISONED, validIn, viewVersion } from './views';
 
-/** S-EPT entry bits (layouts.md §9). */
-const READ: u64 = 1;
-const WRITE: u64 = 2;
-const LEAF: u64 = 1 << 7;
-const ADDRESS: u64 = 0x000ffffffffff000;
-/** The largest leaf is 1 GiB. */
-const LAST_LEAF_LEVEL: u32 = 2;
 /** Beside the walk statuses: the cursor is where it should be; the LP's mirror was lost on the way. */
 const FOUND: i32 = -1;
 const LOST: i32 = -2;
@@ -136,25 +121,6 @@ function enter(slot: usize): void {
   store<u64>(cursor, name, NAME);
   store<u64>(cursor, NOWHERE, REGION);
   store<u32>(cursor, load<u32>(root, BLOCK_EPOCH), EPOCH);
-}
-
-function finish(status: i32, level: u32, raw: u64, hpa: u64): i32 {
-  store<u64>(walkResult, hpa, WALK_HPA);
-  store<u64>(walkResult, raw, WALK_ENTRY);
-  store<u32>(walkResult, level, WALK_LEVEL);
-  store<i32>(walkResult, status, WALK_STATUS);
-  return status;
-}
-
-/** SDM, EPT misconfigurations: write without read is one; anything else without read is not present for us. */
-function finishBad(level: u32, raw: u64): i32 {
-  return finish((raw & (READ | WRITE)) == 0 ? WALK_VIOLATION : WALK_MISCONFIGURATION, level, raw, 0);
-}
-
-function finishLarge(raw: u64, level: u32, gpa: u64, denied: bool): i32 {
-  if (denied) return finish(WALK_VIOLATION, level, raw, 0);
-  const inside = ((<u64>1) << (12 + 9 * <u64>level)) - 1;
-  return finish(WALK_MAPPED, level, raw, (raw & ADDRESS & ~inside) | (gpa & inside & ADDRESS));
 }
 
 /** The view of the block's table if it is known still, else 0. */
