@@ -2,7 +2,7 @@
  * What the logical processors have cached of their S-EPTs: a mirror of the entries read since INVEPT, for each LP and root a radix
  * tree in the shape of the tables. A cached entry's parents are cached too, so one descent finds the deepest. Blocks of the tree
  * cover 64 entries of one table and stay bound to their place over INVEPT, which only moves on the epoch:
- *   {epoch, version of the view, which entries are cached u64, the table's page u64, its view}, 64 raw entries, and above the last
+ *   {epoch, -, which entries are cached u64, of leaf entries the table's page u64}, 64 raw entries, and above the last
  *   level 8 links for each entry to the blocks of its table.
  * A root is a block without entries, linked to its table: {epoch, -, its name u64, page u64, next of its bucket, -, KeyID, levels}.
  */
@@ -36,10 +36,8 @@ const SLOT_LP = 20;
 
 /** Block. */
 export const BLOCK_EPOCH = 0;
-export const VIEW_VERSION = 4;
 export const CACHED = 8;
 export const TABLE = 16;
-export const VIEW = 24;
 export const ROOT_NAME = 8;
 const ROOT_NEXT = 24;
 const ROOT_TAG = 32;

@@ -6,7 +6,7 @@
  */
 
 import { holdLine } from './access';
-import { cachedBytes, isPoisoned } from './cache';
+import { isPoisoned } from './cache';
 import { addressBits, cacheSets, lru } from './config';
 import { count } from './counters';
 import { WALK_HPA, WALK_MAPPED, WALK_POISON, WALK_STATUS, WALK_VIOLATION } from './layout';
@@ -26,12 +26,10 @@ import {
   SLOT_PAGE,
   slotOf,
   TABLE,
-  VIEW,
-  VIEW_VERSION,
 } from './sept-cache';
 import { ADDRESS, finish, finishBad, finishLarge, LAST_LEAF_LEVEL, LEAF, READ, WRITE } from './sept-entry';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
-import { DATA, POISONED, validIn, viewVersion } from './views';
+import { cachedBytes, dataPage, POISONED, recentView, validIn } from './views';
 
 /** Beside the walk statuses: the cursor is where it should be; the LP's mirror was lost on the way. */
 const FOUND: i32 = -1;
@@ -123,24 +121,15 @@ function enter(slot: usize): void {
   store<u32>(cursor, load<u32>(root, BLOCK_EPOCH), EPOCH);
 }
 
-/** The view of the block's table if it is known still, else 0. */
-function viewOf(block: usize, table: u64): usize {
-  const stale = (load<u64>(block, TABLE) ^ table) | <u64>(load<u32>(block, VIEW_VERSION) ^ viewVersion);
-  return stale == 0 ? <usize>load<u32>(block, VIEW) : 0;
-}
-
 /** Lines of the view that `pkg` holds and that can be read without asking; see {@link hold} for the others. */
 function readable(view: usize, pkg: u32): u64 {
   return validIn(view, pkg) & ~load<u64>(view, POISONED);
 }
 
 /** The line's bytes, through the package's cache; 0 when it is poisoned. */
-function hold(block: usize, table: u64, index: u32, pkg: u32, keyId: u32): usize {
+function hold(table: u64, index: u32, pkg: u32, keyId: u32): usize {
   settle(1);
   const view = holdLine(pkg, table >> 12, index, keyId);
-  store<u64>(block, table, TABLE);
-  store<u32>(block, <u32>view, VIEW);
-  store<u32>(block, asksEachTime ? 0 : viewVersion, VIEW_VERSION);
   if (!isPoisoned(view, (<u64>1) << index)) return cachedBytes(view, index);
   cachedFault((table >> 6) | <u64>index, keyId);
   return 0;
@@ -159,6 +148,7 @@ function descend(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
     return finish(WALK_VIOLATION, levels - 1, 0, 0);
   }
   const epoch = load<u32>(cursor, EPOCH);
+  const keyId = load<u32>(slot, SLOT_KEY_ID);
   let links = rootBlock(slot) + LINKS;
   let raw = load<u64>(slot, SLOT_PAGE);
   let rights = WRITE;
@@ -178,13 +168,13 @@ function descend(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
     } else {
       count(COUNTER_SEPT_WALK_STEPS);
       const table = raw & ADDRESS;
-      const view = viewOf(block, table);
+      const view: usize = asksEachTime ? 0 : recentView(table >> 12, keyId);
       let bytes: usize = 0;
-      if (view != 0 && ((readable(view, pkg) >> (rest >> 58)) & 1) != 0) bytes = load<u32>(view, DATA);
+      if (view != 0 && ((readable(view, pkg) >> (rest >> 58)) & 1) != 0) bytes = dataPage(view);
       if (bytes != 0) {
         bytes += (<usize>index) << 3;
       } else {
-        bytes = hold(block, table, <u32>(rest >> 58), pkg, load<u32>(slot, SLOT_KEY_ID));
+        bytes = hold(table, <u32>(rest >> 58), pkg, keyId);
         if (bytes == 0) {
           missed();
           return finish(WALK_POISON, level, 0, 0);
@@ -220,10 +210,7 @@ function reachLeaves(slot: usize, gpa: u64, links: usize, table: u64, rights: u6
     store<u32>(block, epoch, BLOCK_EPOCH);
     store<u64>(block, 0, CACHED);
   }
-  if (load<u64>(block, TABLE) != table) {
-    store<u64>(block, table, TABLE);
-    store<u32>(block, 0, VIEW_VERSION);
-  }
+  store<u64>(block, table, TABLE);
   const way = front + ((<usize>(gpa >> 21) & (FRONT_ENTRIES - 1)) << 4);
   store<u64>(way, load<u64>(cursor, NAME));
   store<u32>(way, <u32>(gpa >> 21), FRONT_REGION);
@@ -269,17 +256,19 @@ function seekFromRoot(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
 function readLeaf(slot: usize, pkg: u32, gpa: u64): i32 {
   count(COUNTER_SEPT_WALK_STEPS);
   const block = <usize>load<u32>(cursor, BLOCK);
+  const table = load<u64>(block, TABLE);
+  const keyId = load<u32>(slot, SLOT_KEY_ID);
   let bytes = <usize>load<u32>(cursor, BYTES);
   if (bytes == 0) {
-    const view = viewOf(block, load<u64>(block, TABLE));
-    bytes = view == 0 ? 0 : load<u32>(view, DATA);
+    const view: usize = asksEachTime ? 0 : recentView(table >> 12, keyId);
+    bytes = view == 0 ? 0 : dataPage(view);
     store<u64>(cursor, bytes == 0 ? 0 : readable(view, pkg), LINES);
     store<u32>(cursor, <u32>bytes, BYTES);
   }
   let at = bytes + (<usize>(gpa >> 9) & 0xff8);
   if (((load<u64>(cursor, LINES) >> (gpa >> 15)) & 1) == 0) {
     store<u32>(cursor, 0, BYTES);
-    const line = hold(block, load<u64>(block, TABLE), <u32>(gpa >> 15) & 63, pkg, load<u32>(slot, SLOT_KEY_ID));
+    const line = hold(table, <u32>(gpa >> 15) & 63, pkg, keyId);
     at = line + (<usize>(gpa >> 9) & 0x38);
     if (line == 0) {
       missed();
