@@ -1,0 +1,24 @@
+/** The core's tests on the counting build (scripts/coverage-assembly.mjs). */
+import { readFileSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+import { EMBEDDED_CORE, embeddedText } from './core-module.mjs';
+
+const binary = process.env.SEAMLINE_CORE_WASM!;
+
+export default defineConfig({
+  root: new URL('../..', import.meta.url).pathname,
+  plugins: [
+    {
+      name: 'counting-core',
+      enforce: 'pre',
+      load: (id) => (EMBEDDED_CORE.test(id) ? embeddedText(readFileSync(binary)) : null),
+    },
+  ],
+  test: {
+    include: ['test/core/**/*.test.ts'],
+    // The first runs in a browser; the others compile assembly/crypto by itself.
+    exclude: ['test/core/**/*.browser.test.ts', 'test/core/shared/**', 'test/core/crypto/**'],
+    setupFiles: ['scripts/transforms/coverage-setup.ts'],
+    testTimeout: 120_000,
+  },
+});
