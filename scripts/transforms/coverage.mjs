@@ -105,7 +105,10 @@ class Counter {
     }
     for (const one of node.cases) {
       const colon = node.range.source.text.indexOf(':', one.label ? one.label.range.end : one.range.start) + 1;
-      this.#edits.before(colon, ` ${this.#arm(one, block, one.isDefault ? 'default' : `case ${textOf(one.label)}`)};`);
+      this.#edits.before(
+        colon,
+        ` ${this.#arm(one.label ?? one, block, one.isDefault ? 'default' : `case ${textOf(one.label)}`)};`,
+      );
       this.#statements(one.statements);
     }
   };

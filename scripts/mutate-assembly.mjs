@@ -1,0 +1,70 @@
+// node scripts/mutate-assembly.mjs [--only PREFIX,…] [--sample N] [--seed S] [--effort MS] [--workers N] [--least PERCENT] [--out FILE]
+// Compiles all mutants of assembly/ into one module, lets the core's tests judge each, and lists those that no test notices.
+// --effort: milliseconds of tests (as they run on the plain core) for one mutant. SEAMLINE_SEQUENCES: length of the property test.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { CORE_ARGS } from './transforms/compile.mjs';
+import { coreTests } from './transforms/core-tests.mjs';
+import { bundleJudge } from './transforms/judge-bundle.mjs';
+import { judgeAll, recordBaseline } from './transforms/judge-pool.mjs';
+import { compileSwitching } from './transforms/mutants.mjs';
+import { draw, scoreTable, survivors } from './transforms/mutation-report.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', default: 'assembly/' },
+    sample: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    effort: { type: 'string', default: '3000' },
+    workers: { type: 'string', default: '2' },
+    least: { type: 'string', default: '0' },
+    out: { type: 'string', default: 'coverage/mutants.json' },
+  },
+});
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+process.env.SEAMLINE_SEQUENCES ??= '400';
+const work = 'coverage/mutation';
+mkdirSync(work, { recursive: true });
+mkdirSync(dirname(options.out), { recursive: true });
+
+const seconds = () => `${Math.round(performance.now() / 1000)} s`;
+const prefixes = options.only.split(',');
+const isChosen = (path) => prefixes.some((prefix) => path.startsWith(prefix));
+const { binary, mutants } = await compileSwitching([...CORE_ARGS, '--maximumMemory', '8192'], { isChosen });
+const bundle = join(work, 'judge.mjs');
+const baseline = join(work, 'baseline.bin');
+await bundleJudge(coreTests(), binary, bundle);
+console.log(`${mutants.length} mutants compiled, ${seconds()}`);
+
+const { tests, ms, unfit } = await recordBaseline(bundle, baseline);
+console.log(`${tests} tests run on the core, in ${Math.round(ms)} ms without the oracle; ${seconds()}`);
+for (const line of unfit) console.error(`left out: ${line}`);
+
+const all = mutants.map((_, i) => i + 1);
+const numbers = options.sample ? draw(all, Number(options.sample), Number(options.seed)) : all;
+const progress = (done, all) => {
+  if (done % 100 === 0 || done === all) console.log(`${done}/${all} judged, ${seconds()}`);
+};
+const verdicts = await judgeAll(
+  { bundle, file: baseline, effort: Number(options.effort), workers: Number(options.workers) },
+  numbers,
+  progress,
+);
+const results = verdicts.map(({ mutant, verdict, by, ms: took }) => ({
+  ...mutants[mutant - 1],
+  verdict,
+  by,
+  ms: Math.round(took),
+}));
+
+writeFileSync(options.out, `${JSON.stringify({ schema: 'seamline-assembly-mutants/1', results }, null, 1)}\n`);
+for (const line of survivors(results)) console.log(line);
+const { text, score } = scoreTable(results);
+console.log(`\n${text}`);
+if (score < Number(options.least)) {
+  console.error(`${score.toFixed(2)} % of the mutants are killed, the floor is ${options.least} %`);
+  process.exitCode = 1;
+}

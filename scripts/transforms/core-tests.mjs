@@ -1,0 +1,11 @@
+// The test files that judge assembly/: all that run the core in this process.
+import { readdirSync } from 'node:fs';
+
+/** Browser suites run in a browser, shared ones are imported by others, and those of crypto/ compile assembly/crypto by itself. */
+const ELSEWHERE = /\.browser\.test\.ts$|^test\/core\/(?:shared|crypto)\//;
+
+export const coreTests = (directory = 'test/core') =>
+  readdirSync(directory, { recursive: true })
+    .map((name) => `${directory}/${name}`)
+    .filter((path) => path.endsWith('.test.ts') && !ELSEWHERE.test(path))
+    .sort();
