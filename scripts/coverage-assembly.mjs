@@ -32,10 +32,11 @@ const { status } = spawnSync(
       SEAMLINE_CORE_WASM: wasm,
       SEAMLINE_COVERAGE: raw,
       SEAMLINE_TEST_REPORT: '',
+      NO_COLOR: '1',
     },
   },
 );
-if (status !== 0) process.exit(status ?? 1);
+if (status !== 0) process.exitCode = 1;
 
 const counts = new Array(points.length).fill(0);
 for (const file of readdirSync(raw))

@@ -1,7 +1,9 @@
-// node scripts/mutate-assembly.mjs [--only PREFIX,…] [--sample N] [--seed S] [--effort MS] [--workers N] [--least PERCENT] [--out FILE]
+// node scripts/mutate-assembly.mjs [--only PREFIX,…] [--sample N] [--seed S] [--effort MS] [--minutes N] [--workers N] [--least PERCENT]
+// [--out FILE]
 // Compiles all mutants of assembly/ into one module, lets the core's tests judge each, and lists those that no test notices.
 // --effort: milliseconds of tests (as they run on the plain core) for one mutant. SEAMLINE_SEQUENCES: length of the property test.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -18,6 +20,7 @@ const { values: options } = parseArgs({
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
     effort: { type: 'string', default: '3000' },
+    minutes: { type: 'string', default: '600' },
     workers: { type: 'string', default: '2' },
     least: { type: 'string', default: '0' },
     out: { type: 'string', default: 'coverage/mutants.json' },
@@ -35,21 +38,32 @@ const prefixes = options.only.split(',');
 const isChosen = (path) => prefixes.some((prefix) => path.startsWith(prefix));
 const { binary, mutants } = await compileSwitching([...CORE_ARGS, '--maximumMemory', '8192'], { isChosen });
 const bundle = join(work, 'judge.mjs');
-const baseline = join(work, 'baseline.bin');
 await bundleJudge(coreTests(), binary, bundle);
 console.log(`${mutants.length} mutants compiled, ${seconds()}`);
 
-const { tests, ms, unfit } = await recordBaseline(bundle, baseline);
-console.log(`${tests} tests run on the core, in ${Math.round(ms)} ms without the oracle; ${seconds()}`);
-for (const line of unfit) console.error(`left out: ${line}`);
+// What the tests do on the plain core stays true as long as the core, the tests and the judge do.
+const baseline = join(work, `baseline-${createHash('sha256').update(readFileSync(bundle)).digest('hex').slice(0, 16)}.bin`);
+if (!existsSync(baseline)) {
+  for (const file of readdirSync(work)) if (file.endsWith('.bin')) rmSync(join(work, file));
+  const { tests, ms, unfit } = await recordBaseline(bundle, baseline);
+  console.log(`${tests} tests run on the core, in ${Math.round(ms)} ms without the oracle; ${seconds()}`);
+  for (const line of unfit) console.error(`left out: ${line}`);
+}
 
 const all = mutants.map((_, i) => i + 1);
-const numbers = options.sample ? draw(all, Number(options.sample), Number(options.seed)) : all;
+// Shuffled: a run that is cut short says something of all files.
+const numbers = draw(all, Number(options.sample ?? all.length), Number(options.seed));
 const progress = (done, all) => {
   if (done % 100 === 0 || done === all) console.log(`${done}/${all} judged, ${seconds()}`);
 };
 const verdicts = await judgeAll(
-  { bundle, file: baseline, effort: Number(options.effort), workers: Number(options.workers) },
+  {
+    bundle,
+    file: baseline,
+    effort: Number(options.effort),
+    workers: Number(options.workers),
+    minutes: Number(options.minutes),
+  },
   numbers,
   progress,
 );

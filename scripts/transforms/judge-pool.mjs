@@ -56,18 +56,19 @@ class Judge {
   }
 }
 
-/** Verdicts on all `mutants` (numbers), in their order. */
-export async function judgeAll({ bundle, file, effort, workers }, mutants, progress) {
+/** Verdicts on the `mutants` (numbers) that are judged before `minutes` are over, the first ones first. */
+export async function judgeAll({ bundle, file, effort, workers, minutes }, mutants, progress) {
+  const end = performance.now() + minutes * 60_000;
   const verdicts = new Map();
   const queue = [...mutants];
   const work = async () => {
     const judge = new Judge(bundle, file, effort);
-    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+    for (let mutant = queue.shift(); mutant !== undefined && performance.now() < end; mutant = queue.shift()) {
       verdicts.set(mutant, await judge.ask(mutant));
       progress(verdicts.size, mutants.length);
     }
     judge.close();
   };
   await Promise.all(Array.from({ length: workers }, work));
-  return mutants.map((mutant) => verdicts.get(mutant));
+  return mutants.filter((mutant) => verdicts.has(mutant)).map((mutant) => verdicts.get(mutant));
 }

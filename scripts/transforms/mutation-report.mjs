@@ -4,7 +4,7 @@ const NOTICED = new Set(['killed', 'out of fuel', 'timeout', 'crashed']);
 const isKilled = ({ verdict }) => NOTICED.has(verdict);
 const percent = (part, all) => (all === 0 ? 100 : (100 * part) / all);
 
-/** `count` of the numbers, the same ones for the same seed, in ascending order. */
+/** `count` of the numbers, drawn by lot: the same ones for the same seed. */
 export function draw(numbers, count, seed) {
   const left = [...numbers];
   const drawn = [];
@@ -13,7 +13,7 @@ export function draw(numbers, count, seed) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     drawn.push(...left.splice(Math.floor((state / 2 ** 32) * left.length), 1));
   }
-  return drawn.sort((a, b) => a - b);
+  return drawn;
 }
 
 export const survivors = (results) =>
