@@ -1,7 +1,8 @@
 // node scripts/mutate-assembly.mjs [--only PREFIX,…] [--sample N] [--seed S] [--effort MS] [--minutes N] [--workers N] [--least PERCENT]
-// [--out FILE]
+// [--out FILE] [--again FILE]
 // Compiles all mutants of assembly/ into one module, lets the core's tests judge each, and lists those that no test notices.
-// --effort: milliseconds of tests (as they run on the plain core) for one mutant. SEAMLINE_SEQUENCES: length of the property test.
+// --effort: milliseconds of tests (as they run on the plain core) for one mutant. --again: only
+// those that survived in an earlier run's FILE. SEAMLINE_SEQUENCES: length of the property test.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,13 +13,14 @@ import { coreTests } from './transforms/core-tests.mjs';
 import { bundleJudge } from './transforms/judge-bundle.mjs';
 import { judgeAll, recordBaseline } from './transforms/judge-pool.mjs';
 import { compileSwitching } from './transforms/mutants.mjs';
-import { draw, scoreTable, survivors } from './transforms/mutation-report.mjs';
+import { draw, isKilled, scoreTable, survivors } from './transforms/mutation-report.mjs';
 
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string', default: 'assembly/' },
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    again: { type: 'string' },
     effort: { type: 'string', default: '3000' },
     minutes: { type: 'string', default: '600' },
     workers: { type: 'string', default: '2' },
@@ -32,6 +34,14 @@ process.env.SEAMLINE_SEQUENCES ??= '400';
 const work = 'coverage/mutation';
 mkdirSync(work, { recursive: true });
 mkdirSync(dirname(options.out), { recursive: true });
+
+/** Which mutants an earlier run left alive. */
+function survivedIn(file) {
+  const key = ({ file, line, column, from, to }) => JSON.stringify([file, line, column, from, to]);
+  const { results } = JSON.parse(readFileSync(file, 'utf8'));
+  const alive = new Set(results.filter((result) => !isKilled(result)).map(key));
+  return (mutant) => alive.has(key(mutant));
+}
 
 const seconds = () => `${Math.round(performance.now() / 1000)} s`;
 const prefixes = options.only.split(',');
@@ -50,7 +60,8 @@ if (!existsSync(baseline)) {
   for (const line of unfit) console.error(`left out: ${line}`);
 }
 
-const all = mutants.map((_, i) => i + 1);
+const isAsked = options.again ? survivedIn(options.again) : () => true;
+const all = mutants.flatMap((mutant, i) => (isAsked(mutant) ? [i + 1] : []));
 // Shuffled: a run that is cut short says something of all files.
 const numbers = draw(all, Number(options.sample ?? all.length), Number(options.seed));
 const progress = (done, all) => {

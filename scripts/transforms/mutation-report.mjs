@@ -1,7 +1,7 @@
 // Verdicts as text: a score for each file, and every mutant that lives.
 
 const NOTICED = new Set(['killed', 'out of fuel', 'timeout', 'crashed']);
-const isKilled = ({ verdict }) => NOTICED.has(verdict);
+export const isKilled = ({ verdict }) => NOTICED.has(verdict);
 const percent = (part, all) => (all === 0 ? 100 : (100 * part) / all);
 
 /** `count` of the numbers, drawn by lot: the same ones for the same seed. */

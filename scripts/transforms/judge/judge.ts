@@ -87,12 +87,19 @@ async function record(file: string): Promise<void> {
 }
 
 /** As many as fit into `effort` milliseconds, but always one. */
-function chosen(those: readonly Baseline[], effort: number): Baseline[] {
+function within(effort: number, those: readonly Baseline[]): Baseline[] {
   let spent = 0;
   return those.filter(({ ms }, i) => {
     spent += ms;
     return i === 0 || spent <= effort;
   });
+}
+
+/** Half the effort goes to the quickest tests, half to those that pass the most mutants: the random sequences. */
+function chosen(quickestFirst: readonly Baseline[], effort: number): Baseline[] {
+  const quick = within(effort / 2, quickestFirst);
+  const rest = quickestFirst.slice(quick.length).sort((a, b) => b.passed.length - a.passed.length);
+  return [...quick, ...within(effort / 2, rest)];
 }
 
 async function judge(file: string, effort: number): Promise<void> {
