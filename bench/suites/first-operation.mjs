@@ -1,0 +1,31 @@
+// One fresh process of start.ts: from before the import until the first line was written and read back.
+const start = performance.now();
+const { createCore } = await import(process.argv[2]);
+const core = createCore({
+  seed: 1n,
+  packages: 1,
+  maxPhysAddrBits: 46,
+  numSharedKeyIds: 31,
+  numPrivateKeyIds: 32,
+  homes: [],
+  integrity: 'Ci',
+  sharedIntegrity: true,
+  macBits: 28,
+  tdBit: true,
+  checkOrder: 'td-first',
+  unprogrammedKey: 'tme',
+  partialWriteErratum: true,
+  aesBits: 128,
+  cacheSets: 0,
+  cacheWays: 0,
+  cachePolicy: 'random',
+  crypto: 'lazy',
+  provenance: true,
+});
+core.mailbox.u8.fill(0xc3, 0, 64);
+core.movdir64b(0, 4096, 40);
+core.mailbox.u8.fill(0, 0, 64);
+const status = core.load(0, 4096, 64, 40);
+const ns = (performance.now() - start) * 1e6;
+const answer = `${status}:${core.mailbox.u8[0].toString(16)}:${core.mailbox.u8[63].toString(16)}`;
+process.stdout.write(JSON.stringify({ ns, answer }));
