@@ -63,23 +63,24 @@ export function onOff(provenance: boolean): 'on' | 'off' {
 }
 
 /**
- * All of `bytes` lies in DRAM from `pa` on under the private `keyId`: data, KeyIDs, TD bits, writers, and another private KeyID is refused. Writes everything back first; poisons a line: the last thing done with a machine.
+ * All that `expected` gives (anew each time: Wasm memory may grow) lies in DRAM from `pa` on under the private `keyId`: data, KeyIDs, TD bits, writers, and another private KeyID is refused. Writes everything back first; poisons a line: the last thing done with a machine.
  */
-export function expectMemory(core: MemoryCore, pa: number, keyId: number, bytes: Uint8Array): void {
+export function expectMemory(core: MemoryCore, pa: number, keyId: number, expected: () => Uint8Array): void {
+  const size = expected().length;
   for (let pkg = 0; pkg < core.config.packages; pkg++) core.wbinvd(pkg);
   let lines = 0;
-  core.forEachRun(pa, bytes.length, (_, count, state) => {
+  core.forEachRun(pa, size, (_, count, state) => {
     expectEqual('KeyID in DRAM', state.keyId, keyId);
     expectEqual('TD bit in DRAM', state.tdBit, true);
     expectEqual('poison in DRAM', state.poison, false);
     if (core.config.provenance) expectEqual('writer of the line', state.writer, EVENT);
     lines += count;
   });
-  expectEqual('lines with TD bit 1', lines, bytes.length / LINE);
-  const out = new Uint8Array(bytes.length);
+  expectEqual('lines with TD bit 1', lines, size / LINE);
+  const out = new Uint8Array(size);
   expectEqual('status of the read', core.read(PACKAGE, pa, keyId, out), 0);
-  expectBytes('what was read', out, bytes);
-  const last = pa + bytes.length - LINE;
-  expectBytes('last line, decrypted', core.plaintext(last), bytes.subarray(bytes.length - LINE));
+  expectBytes('what was read', out, expected());
+  const last = pa + size - LINE;
+  expectBytes('last line, decrypted', core.plaintext(last), expected().subarray(size - LINE));
   expectEqual('status of a read with another key', core.dmaRead(last, LINE, OTHER_KEY), 1);
 }

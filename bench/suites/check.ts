@@ -1,7 +1,8 @@
 /** Range check of uniform pages against `Uint8Array.set` of the same bytes. */
+
+import type { MemoryCore } from '../../bindings/index.ts';
 import { type Bench, expectEqual, type Measurement } from '../harness/bench.ts';
 import { COLUMNS, KEY, machine, OTHER_KEY, onOff, PACKAGE } from '../harness/machine.ts';
-import { withVerbs } from '../harness/pending.ts';
 import type { Protocol } from '../harness/protocol.ts';
 import { speedup } from '../harness/timing.ts';
 import { GIB, LINE, MIB, sizeName } from '../harness/workload.ts';
@@ -10,7 +11,7 @@ const PA = GIB;
 const PATTERN = 0x0123_4567_89ab_cdefn;
 
 function measure(size: number, provenance: boolean, protocol: Protocol): Measurement {
-  const core = withVerbs(machine({ provenance }), 'check');
+  const core = machine({ provenance });
   core.movdir64bFill(PACKAGE, PA, size / LINE, KEY, PATTERN);
   const [source, copy] = [new Uint8Array(size).fill(1), new Uint8Array(size)];
   let status = 0;
@@ -26,7 +27,7 @@ function measure(size: number, provenance: boolean, protocol: Protocol): Measure
 }
 
 /** One bad line anywhere is found, and named; another key is refused. */
-function expectBadLineFound(core: ReturnType<typeof withVerbs<'check'>>, size: number): void {
+function expectBadLineFound(core: MemoryCore, size: number): void {
   const bad = PA + size - 3 * LINE;
   core.flip(bad, 'data', 5);
   expectEqual('status with a flipped bit', core.check(PA, size, KEY), 1);

@@ -1,7 +1,7 @@
 /** Host memory a simulated byte costs: counted, not timed. */
 import type { MemoryCore } from '../../bindings/index.ts';
 import { type Bench, expectEqual } from '../harness/bench.ts';
-import { COLUMNS, KEY, machine, OTHER_KEY, onOff, PACKAGE } from '../harness/machine.ts';
+import { COLUMNS, KEY, machine, OTHER_KEY, onOff, own, PACKAGE } from '../harness/machine.ts';
 import { GIB, LINE, PAGE, random } from '../harness/workload.ts';
 
 const PA = GIB;

@@ -2,7 +2,6 @@
 import type { MemoryCore } from '../../bindings/index.ts';
 import { type Bench, expectBytes, expectEqual, type Measurement } from '../harness/bench.ts';
 import { COLUMNS, expectMemory, KEY, machine, onOff, own, PACKAGE } from '../harness/machine.ts';
-import { withVerbs } from '../harness/pending.ts';
 import type { Protocol } from '../harness/protocol.ts';
 import { type Side, speedup } from '../harness/timing.ts';
 import { GIB, MIB, scramble, sizeName } from '../harness/workload.ts';
@@ -12,7 +11,6 @@ const PA = GIB;
 /** How the bytes go: through the caches of a package, or past them at the memory controller. */
 interface Route {
   readonly path: 'cached' | 'memory';
-  /** The verbs, typed and bound to a core that has them. */
   open(core: MemoryCore): { write(bytes: Uint8Array): number; read(out: Uint8Array): number };
 }
 
@@ -26,13 +24,10 @@ const ROUTES: readonly Route[] = [
   },
   {
     path: 'memory',
-    open: (any) => {
-      const core = withVerbs(any, 'directWrite', 'dmaReadInto');
-      return {
-        write: (bytes) => core.directWrite('movdir64b', PACKAGE, PA, KEY, bytes),
-        read: (out) => core.dmaReadInto(PA, KEY, out),
-      };
-    },
+    open: (core) => ({
+      write: (bytes) => core.directWrite('movdir64b', PACKAGE, PA, KEY, bytes),
+      read: (out) => core.dmaReadInto(PA, KEY, out),
+    }),
   },
 ];
 
@@ -44,7 +39,7 @@ function twoArrays(core: MemoryCore, place: Place, size: number): [() => Uint8Ar
     const arrays = [new Uint8Array(size), new Uint8Array(size)] as const;
     return [() => arrays[0], () => arrays[1]];
   }
-  const [a, b] = [withVerbs(core, 'buffer').buffer(size), withVerbs(core, 'buffer').buffer(size)];
+  const [a, b] = [core.buffer(size), core.buffer(size)];
   return [() => a.u8, () => b.u8];
 }
 
@@ -70,7 +65,7 @@ function measureWrite({ size, place, route, provenance }: Case, protocol: Protoc
   const result = speedup(subject, { run: () => copy().set(source()) }, roundsFor(size, protocol));
   scramble(source(), protocol.seed + 1);
   expectEqual('status of the write', verbs.write(source()), 0);
-  expectMemory(core, PA, KEY, source());
+  expectMemory(core, PA, KEY, source);
   return result;
 }
 
@@ -90,7 +85,7 @@ function measureRead({ size, place, route, provenance }: Case, protocol: Protoco
   copy().fill(0);
   expectEqual('status of the reads', status | verbs.read(copy()), 0);
   expectBytes('what was read', copy(), source());
-  expectMemory(core, PA, KEY, source());
+  expectMemory(core, PA, KEY, source);
   return result;
 }
 
@@ -110,7 +105,7 @@ function measureMisses(size: number, provenance: boolean, protocol: Protocol): M
   core.wbinvd(PACKAGE);
   core.read(PACKAGE, PA, KEY, out);
   expectBytes('what was read', out, source);
-  expectMemory(core, PA, KEY, source);
+  expectMemory(core, PA, KEY, () => source);
   return result;
 }
 
