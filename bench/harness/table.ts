@@ -23,6 +23,20 @@ const BARE = {
   middle: '  ',
 };
 
+/** Columns two spaces apart, no lines. */
+export function bareTable(head: string[], colAligns: ('left' | 'right')[]): Table.Table {
+  return new Table({ head, chars: BARE, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }, colAligns });
+}
+
+/** The table as text, without blanks at the ends of lines. */
+export function tableText(grid: Table.Table): string {
+  return grid
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
 /** Three significant digits, thousands with a comma: 0.973, 12.4, 1,530. */
 export function number(value: number): string {
   if (value === 0) return '0';
@@ -60,23 +74,15 @@ function verdict(row: ResultRow, colors: Colors): string {
 }
 
 export function table(rows: readonly ResultRow[], colors: Colors): string {
-  const grid = new Table({
-    head: ['bench', 'with', 'result', 'target', '', '95 % interval'].map((title) => colors.dim(title)),
-    chars: BARE,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: ['left', 'left', 'right', 'right', 'left', 'left'],
-  });
+  const head = ['bench', 'with', 'result', 'target', '', '95 % interval'].map((title) => colors.dim(title));
+  const grid = bareTable(head, ['left', 'left', 'right', 'right', 'left', 'left']);
   let last = '';
   for (const row of rows) {
     const [result, interval] = figure(row);
     grid.push([row.name === last ? '' : row.name, params(row), result, row.target ?? '', verdict(row, colors), interval]);
     last = row.name;
   }
-  return grid
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
+  return tableText(grid);
 }
 
 /** `31 of 40 targets reached (3 within noise), 2 not there`. */
