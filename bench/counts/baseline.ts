@@ -54,8 +54,8 @@ export function compareNames(expected: readonly string[], found: readonly string
 export function compareInstructions(name: string, expected: number | null | undefined, found: number): Deviation[] {
   if (expected === null || expected === undefined)
     return [{ operation: name, what: 'instructions', expected: 'none yet', found: found.toFixed(1) }];
+  if (Math.abs(found - expected) <= INSTRUCTION_TOLERANCE * expected) return [];
   const change = found / expected - 1;
-  if (Math.abs(change) <= INSTRUCTION_TOLERANCE) return [];
   const sign = change > 0 ? '+' : '';
   return [
     {

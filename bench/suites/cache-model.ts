@@ -1,8 +1,7 @@
 /** The set-associative cache model as an instrument: references a second, 1 MiB of 16 ways, LRU. */
-import * as bindings from '../../bindings/index.ts';
+import { createCapacityModel, type ReferenceStream } from '../../bindings/index.ts';
 import { type Bench, expectEqual, type Measurement } from '../harness/bench.ts';
 import { CONFIG, PACKAGE } from '../harness/machine.ts';
-import { having } from '../harness/pending.ts';
 import type { Protocol } from '../harness/protocol.ts';
 import { interleave } from '../harness/timing.ts';
 import { MIB } from '../harness/workload.ts';
@@ -14,27 +13,8 @@ const WAYS = 16;
 const LINES = SETS * WAYS;
 const REFERENCES = 1 << 20;
 
-interface Counts {
-  readonly hits: number;
-  readonly misses: number;
-  readonly evictions: number;
-}
-
-type Stream =
-  | { readonly pattern: 'sequential'; readonly first: number; readonly lines: number }
-  | { readonly pattern: 'random'; readonly first: number; readonly lines: number; readonly seed: bigint };
-
-interface Model {
-  run(pkg: number, stream: Stream, count: number, from?: number): Counts;
-  held(pkg: number): number;
-}
-
-interface Models {
-  createCapacityModel(config: object): Model;
-}
-
 /** A stream long enough that LRU never hits, one that hits by chance, one that always hits. */
-const STREAMS: readonly { name: string; target: string; stream: Stream; hitRate: readonly [number, number] }[] = [
+const STREAMS: readonly { name: string; target: string; stream: ReferenceStream; hitRate: readonly [number, number] }[] = [
   { name: 'stream', target: '≥ 350 M/s', stream: { pattern: 'sequential', first: 0, lines: 8 * LINES }, hitRate: [0, 0] },
   {
     name: 'random',
@@ -46,7 +26,7 @@ const STREAMS: readonly { name: string; target: string; stream: Stream; hitRate:
 ];
 
 function measure({ stream, hitRate }: (typeof STREAMS)[number], protocol: Protocol): Measurement {
-  const model = having<Models>(bindings, 'createCapacityModel').createCapacityModel({
+  const model = createCapacityModel({
     ...CONFIG,
     cacheSets: SETS,
     cacheWays: WAYS,
