@@ -125,6 +125,11 @@ export function sameKey(a: u32, b: u32): bool {
   return memory.compare(keyBytes(a), keyBytes(b), 64) == 0;
 }
 
+/** The tag that a good line of this KeyID has, when it is known; 0: ask {@link expectedTag}. */
+export function knownTag(pkg: u32, keyId: u32): u32 {
+  return load<u32>(expected + cell(pkg, keyId));
+}
+
 /** The tag that a good line of this KeyID has; 0 when accesses through it fault. */
 export function expectedTag(pkg: u32, keyId: u32): u32 {
   const tag = load<u32>(expected + cell(pkg, keyId));

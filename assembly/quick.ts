@@ -5,7 +5,7 @@
 import { lru } from './config';
 import { count } from './counters';
 import { writerNow } from './events';
-import { expectedTag } from './keys';
+import { knownTag } from './keys';
 import { copyLine } from './lines';
 import {
   COUNTER_CONTROLLER_WRITES,
@@ -49,7 +49,7 @@ function goodPage(frame: u64, keyId: u32): usize {
   const recent = recentPage(frame);
   if (recent == 0 || !isKnownUncached(frame, keyId)) return 0;
   const desc = <usize>load<u32>(recent, RECENT_DESCRIPTOR);
-  const tag = expectedTag(load<u32>(recent, RECENT_HOME), keyId);
+  const tag = knownTag(load<u32>(recent, RECENT_HOME), keyId);
   count(COUNTER_TAGS_COMPARED);
   return tag != 0 && load<u32>(desc) == (tag | (PAGE << KIND_SHIFT)) ? desc : 0;
 }

@@ -46,7 +46,8 @@ export class Checks {
   }
 
   aligned(value: number, to: number, name: string): void {
-    if (value % to !== 0) throw new CoreMisuse('ALIGNMENT', `${name} ${show(value)} must be a multiple of ${to}`);
+    // A remainder of doubles is a slow call.
+    if (Math.floor(value / to) * to !== value) throw new CoreMisuse('ALIGNMENT', `${name} ${show(value)} must be a multiple of ${to}`);
   }
 
   upTo(length: number, most: number): void {
