@@ -1,21 +1,13 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bytesOf, CryptoWasm, hex, unhex } from './crypto-wasm.ts';
+import { bytesOf, CryptoWasm, dataUnit, hex, unhex } from './crypto-wasm.ts';
 
 let crypto: CryptoWasm;
 beforeAll(async () => {
   crypto = await CryptoWasm.load();
-});
+}, 60_000);
 
-/** Expands data key ‖ tweak key and returns the schedule's address. */
-function schedule(keys: Uint8Array): number {
-  const half = keys.length / 2;
-  const key64 = new Uint8Array(64);
-  key64.set(keys.subarray(0, half), 0);
-  key64.set(keys.subarray(half), 32);
-  crypto.wasm.expandKey(crypto.put(0, key64), half * 8, crypto.slot(1));
-  return crypto.slot(1);
-}
+const schedule = (keys: Uint8Array): number => crypto.schedule(1, keys);
 
 function encrypt(keys: Uint8Array, line: bigint, plain: Uint8Array): Uint8Array {
   crypto.wasm.xtsEncryptLine(schedule(keys), line, crypto.put(3, plain), crypto.slot(4));
@@ -25,12 +17,6 @@ function encrypt(keys: Uint8Array, line: bigint, plain: Uint8Array): Uint8Array 
 function decrypt(keys: Uint8Array, line: bigint, cipher: Uint8Array): Uint8Array {
   crypto.wasm.xtsDecryptLine(schedule(keys), line, crypto.put(3, cipher), crypto.slot(4));
   return crypto.get(4, 64);
-}
-
-function dataUnit(line: bigint): Uint8Array {
-  const iv = new Uint8Array(16);
-  new DataView(iv.buffer).setBigUint64(0, line, true);
-  return iv;
 }
 
 const counting = Uint8Array.from({ length: 64 }, (_, i) => i);

@@ -6,11 +6,24 @@ import asc from 'assemblyscript/asc';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const ENTRY = 'crypto-entry.ts';
-const ENTRY_TEXT = ['aes-xts', 'keccak', 'mac', 'key-stream']
+const ENTRY_TEXT = ['aes-xts', 'keccak', 'mac', 'key-stream', 'seal']
   .map((name) => `export * from './assembly/crypto/${name}';`)
   .join('\n');
-/** First byte behind the module's static data that a test may use. */
-const SCRATCH_PAGE = 65536;
+const PAGE_BYTES = 65536;
+/** Scratch slots behind the module's static data. */
+const SLOTS = 16;
+const SLOT_BYTES = 8192;
+
+type SealLines = (
+  schedule: number,
+  firstLine: bigint,
+  lines: number,
+  tdBit: number,
+  macKey: number,
+  src: number,
+  dst: number,
+  macsOut: number,
+) => void;
 
 export interface CryptoExports {
   memory: WebAssembly.Memory;
@@ -21,9 +34,16 @@ export interface CryptoExports {
   xtsEncryptLine(schedule: number, line: bigint, src: number, dst: number): void;
   xtsDecryptLine(schedule: number, line: bigint, src: number, dst: number): void;
   deriveMacKey(seed: bigint, out: number): void;
+  xtsTweaks(schedule: number, firstLine: bigint, tweaksOut: number): void;
+  xtsEncryptLines(schedule: number, firstLine: bigint, lines: number, src: number, dst: number): void;
+  xtsDecryptLines(schedule: number, firstLine: bigint, lines: number, src: number, dst: number): void;
+  sealLines: SealLines;
+  openLines: SealLines;
+  lineMacs(ciphertexts: number, tweaks: number, lines: number, tdBit: number, macKey: number, macsOut: number): void;
   lineMac(ciphertext: number, tweak: number, tdBit: number, macKey: number): number;
   sha3_256(src: number, len: number, dst: number): void;
-  keccakF1600(lanes: number): void;
+  readonly statePair: WebAssembly.Global;
+  keccakPair(): void;
 }
 
 async function compile(): Promise<Uint8Array> {
@@ -51,7 +71,7 @@ export class CryptoWasm {
 
   constructor(wasm: CryptoExports) {
     this.wasm = wasm;
-    this.#base = wasm.memory.grow(1) * SCRATCH_PAGE;
+    this.#base = wasm.memory.grow((SLOTS * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES;
   }
 
   static async load(): Promise<CryptoWasm> {
@@ -60,9 +80,19 @@ export class CryptoWasm {
     return new CryptoWasm(instance.exports as unknown as CryptoExports);
   }
 
-  /** Address of scratch slot `index` (1 KiB each). */
+  /** Address of scratch slot `index` below SLOTS. */
   slot(index: number): number {
-    return this.#base + index * 1024;
+    return this.#base + index * SLOT_BYTES;
+  }
+
+  /** Expands data key ‖ tweak key, 16 or 32 bytes each, into slot `index`; its address. */
+  schedule(index: number, keys: Uint8Array): number {
+    const half = keys.length / 2;
+    const key64 = new Uint8Array(64);
+    key64.set(keys.subarray(0, half), 0);
+    key64.set(keys.subarray(half), 32);
+    this.wasm.expandKey(this.put(0, key64), half * 8, this.slot(index));
+    return this.slot(index);
   }
 
   put(index: number, bytes: Uint8Array): number {
@@ -87,4 +117,11 @@ export function bytesOf(length: number, seed: number): Uint8Array {
     x ^= x << 5;
     return x & 0xff;
   });
+}
+
+/** A line number as XTS takes it. */
+export function dataUnit(line: bigint): Uint8Array {
+  const iv = new Uint8Array(16);
+  new DataView(iv.buffer).setBigUint64(0, line, true);
+  return iv;
 }

@@ -5,7 +5,7 @@ import { bytesOf, CryptoWasm, hex } from './crypto-wasm.ts';
 let crypto: CryptoWasm;
 beforeAll(async () => {
   crypto = await CryptoWasm.load();
-});
+}, 60_000);
 
 const SEED = 0x0123456789abcdefn;
 
