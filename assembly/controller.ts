@@ -3,12 +3,12 @@ import { eager, erratum, hasIntegrity, isPrivate, macFirst, provenance, tdBitOn,
 import { count } from './counters';
 import { changesOwner, logDisplacement } from './displacements';
 import { homeOf } from './homes';
-import { currentInstance, expectedTag, faultTag, isFault, storesMac } from './keys';
+import { currentInstance, expectedTag, faultTag, isFault } from './keys';
 import { CAUSE_DMA, CHECK_MAC, CHECK_PARTIAL_WRITE, CHECK_TD_BIT, CHECK_UNPROGRAMMED_KEY } from './layout';
 import { clearLine, lineNumber } from './lines';
 import { dropMac, storeMac } from './macs';
-import { eagerLine, mergeLine, ownTweak, zeroLine } from './memory-map';
-import { encrypt, macFits, macOf, readAs } from './observe';
+import { eagerLine, mergeLine, zeroLine } from './memory-map';
+import { macFits, readAs, seal } from './observe';
 import { forgetPoison, rememberPoison } from './origins';
 import { lineTag, lineWriter, putLine, readStored, setTag } from './page';
 import {
@@ -135,9 +135,7 @@ export function writeLine(frame: u64, index: u32, newTag: u32, from: usize, caus
 
 /** `crypto: 'eager'`: ciphertext and MAC at every write. */
 function storeReal(line: u64, tag: u32, from: usize): void {
-  const key = tag & INSTANCE;
-  encrypt(key, line, from, eagerLine);
-  storeMac(line, storesMac(key) ? macOf(eagerLine, key, line, (tag & TD) != 0, ownTweak) : 0);
+  storeMac(line, seal(tag & INSTANCE, line, (tag & TD) != 0, from, eagerLine));
 }
 
 /** A write of 1 to 63 bytes past the caches (docs/memory-law.md, "Controller write"). */

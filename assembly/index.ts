@@ -20,6 +20,7 @@ import { initHomes } from './homes';
 import * as probes from './inspect';
 import * as keys from './keys';
 import { CONFIG_MAX_PAGES, MAILBOX_SIZE } from './layout';
+import * as lineCrypto from './line-crypto';
 import { copyPiece } from './lines';
 import { initMacs } from './macs';
 import * as map from './memory-map';
@@ -294,4 +295,13 @@ export function modelHeld(pkg: u32): u32 {
 
 export function modelDigest(pkg: u32): u64 {
   return capacity.digest(pkg);
+}
+
+/**
+ * Encrypts (`op` CRYPTO_SEAL) or decrypts (CRYPTO_OPEN) up to CRYPTO_MAX_LINES consecutive lines in the mailbox with the keys
+ * in it, AES-XTS with keys of `aesBits` (128 or 256), and leaves the 32-bit MAC of each ciphertext line behind them. Touches no
+ * state of the machine, and needs no `init`.
+ */
+export function cryptoLines(op: i32, aesBits: u32, firstLine: f64, lines: u32): void {
+  lineCrypto.cryptoLines(op, aesBits, toU64(firstLine), lines, map.mailbox);
 }

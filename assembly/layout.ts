@@ -126,3 +126,14 @@ export const SPANS_MAX = 512;
 export const SPAN_AT = 0;
 export const SPAN_BYTES = 4;
 export const SPAN_SIZE = 8;
+
+/** Mailbox of `cryptoLines`: data key and tweak key 32 bytes apart, MAC key, then the lines, and behind them a MAC for each. */
+export const CRYPTO_KEYS = 0;
+export const CRYPTO_MAC_KEY = 64;
+/** u32, 0 or 1. */
+export const CRYPTO_TD_BIT = 80;
+export const CRYPTO_LINES = 128;
+export const CRYPTO_MAX_LINES = 961;
+
+export const CRYPTO_SEAL = 0;
+export const CRYPTO_OPEN = 1;

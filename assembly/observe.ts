@@ -4,6 +4,7 @@ import { macBits, macMask, tdBitOn } from './config';
 import { count } from './counters';
 import { xtsDecryptLine, xtsEncryptLine, xtsTweak } from './crypto/aes-xts';
 import { lineMac } from './crypto/mac';
+import { sealLines } from './crypto/seal';
 import { isPlain, sameKey, storesMac } from './keys';
 import { copyLine } from './lines';
 import { storedMac } from './macs';
@@ -13,6 +14,8 @@ import { scheduleOf } from './schedules';
 import { COUNTER_CRYPTO_BLOCKS, COUNTER_MACS_COMPUTED } from './spec/counters';
 import { INSTANCE, STORED, TD } from './tags';
 
+const sealedMac = memory.data(4, 4);
+
 export function encrypt(instance: u32, line: u64, from: usize, to: usize): void {
   if (isPlain(instance)) {
     if (from != to) copyLine(to, from);
@@ -20,6 +23,18 @@ export function encrypt(instance: u32, line: u64, from: usize, to: usize): void 
   }
   count(COUNTER_CRYPTO_BLOCKS, 4);
   xtsEncryptLine(scheduleOf(instance), line, from, to);
+}
+
+/** Ciphertext to `to`; returns the MAC that lies beside it. Together they take one tweak. */
+export function seal(instance: u32, line: u64, td: bool, from: usize, to: usize): u32 {
+  if (isPlain(instance) || !storesMac(instance)) {
+    encrypt(instance, line, from, to);
+    return storesMac(instance) ? macOf(to, instance, line, td, ownTweak) : 0;
+  }
+  count(COUNTER_CRYPTO_BLOCKS, 4);
+  count(COUNTER_MACS_COMPUTED);
+  sealLines(scheduleOf(instance), line, 1, td ? 1 : 0, macKey, from, to, sealedMac);
+  return load<u32>(sealedMac) & macMask;
 }
 
 export function decrypt(instance: u32, line: u64, from: usize, to: usize): void {

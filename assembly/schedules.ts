@@ -5,8 +5,8 @@ import { aesBits } from './config';
 import { expandKey, XTS_SCHEDULE_BYTES } from './crypto/aes-xts';
 import { keyBytes } from './keys';
 
-const SLOTS: u32 = 64;
-const owners: usize = memory.data(256, 16);
+const SLOTS: u32 = 32;
+const owners: usize = memory.data(128, 16);
 let schedules: usize = 0;
 
 export function initSchedules(): void {

@@ -59,4 +59,5 @@ export type CoreExports = {
   modelClear(pkg: number): void;
   modelHeld(pkg: number): number;
   modelDigest(pkg: number): bigint;
+  cryptoLines(op: number, aesBits: number, firstLine: number, lines: number): void;
 };
