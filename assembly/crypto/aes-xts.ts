@@ -19,8 +19,7 @@ const whitening = memory.data(128, 64);
 /** Writes T0 = AES(tweak key, line number) of TWEAKS lines from `firstLine` on, 16 bytes each, to `tweaksOut`. */
 export function xtsTweaks(schedule: usize, firstLine: u64, tweaksOut: usize): void {
   for (let i: usize = 0; i < PLANES_BYTES; i += BLOCK_BYTES) {
-    store<u64>(tweaksOut + i, firstLine++, 0);
-    store<u64>(tweaksOut + i, 0, 8);
+    v128.store(tweaksOut + i, i64x2.replace_lane(i64x2.splat(0), 0, firstLine++));
   }
   transposeBits(tweaksOut, planes);
   encryptPlanes(planes, tweakKeys(schedule), roundsOf(schedule));
