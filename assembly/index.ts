@@ -32,6 +32,9 @@ import * as sept from './sept';
 import * as septCache from './sept-cache';
 import { initSlabs } from './slabs';
 import * as ranges from './spans';
+import { result } from './stress/record';
+import { run } from './stress/run';
+import { setUp } from './stress/set-up';
 import { initTree } from './tree';
 import { initViewIndex } from './view-index';
 
@@ -46,6 +49,7 @@ export const fault: usize = map.fault;
 export const probe: usize = map.probe;
 export const walkResult: usize = map.walkResult;
 export const spans: usize = ranges.spans;
+export const stressResult: usize = result;
 
 /** Reads the config from the mailbox and powers on. Once an instance. */
 export function init(): void {
@@ -304,4 +308,13 @@ export function modelDigest(pkg: u32): u64 {
  */
 export function cryptoLines(op: i32, aesBits: u32, firstLine: f64, lines: u32): void {
   lineCrypto.cryptoLines(op, aesBits, toU64(firstLine), lines, map.mailbox);
+}
+
+/** Takes a stress program from the mailbox and prepares the machine for it. Once an instance. */
+export function stressSetUp(): void {
+  setUp();
+}
+
+export function stressRun(operations: f64): void {
+  run(toU64(operations));
 }

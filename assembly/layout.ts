@@ -137,3 +137,60 @@ export const CRYPTO_MAX_LINES = 961;
 
 export const CRYPTO_SEAL = 0;
 export const CRYPTO_OPEN = 1;
+
+/** Stress program, at the mailbox's start when `stressSetUp` is called; its tables follow (docs/stress-law.md). */
+export const STRESS_SEED = 0; // u64
+export const STRESS_BASE_LINE = 8; // u64
+export const STRESS_LINES = 16; // u64
+/** Stride, hot lines or repeat. */
+export const STRESS_PARAMETER = 24; // u64
+/** Of 2^32. */
+export const STRESS_HOT_BELOW = 32; // u64
+export const STRESS_PRIVATE_BELOW = 40; // u64
+export const STRESS_TABLE_PAGE = 48; // u64
+export const STRESS_GUEST_PAGES = 56;
+export const STRESS_PATTERN = 60;
+export const STRESS_REGION_SHIFT = 64;
+export const STRESS_PREPARE = 68;
+/** KeyIDs that the program uses; the next one is the S-EPT's. */
+export const STRESS_SHARED_KEY_IDS = 72;
+export const STRESS_PRIVATE_KEY_IDS = 76;
+/** Of 2^23. */
+export const STRESS_CROSS_BELOW = 80;
+export const STRESS_ZIPF_BUCKETS = 84;
+/** Cumulative weights of the operations, u64 each, of 2^32. */
+export const STRESS_MIX = 128;
+/** Zipf buckets: {below u64 of 2^52, first line u64, lines u64}. */
+export const STRESS_ZIPF = 256;
+export const STRESS_BUCKET_BYTES = 24;
+
+export const STRESS_SEQUENTIAL = 0;
+export const STRESS_STRIDED = 1;
+export const STRESS_UNIFORM = 2;
+export const STRESS_ZIPFIAN = 3;
+export const STRESS_HOT_SET = 4;
+export const STRESS_PING_PONG = 5;
+
+/** Operations in the order of the law. */
+export const STRESS_LOAD = 0;
+export const STRESS_STORE = 1;
+export const STRESS_MOVDIR64B = 2;
+export const STRESS_MOVNTI = 3;
+export const STRESS_CLFLUSH = 4;
+export const STRESS_WBINVD = 5;
+export const STRESS_EVICT = 6;
+export const STRESS_DMA_READ = 7;
+export const STRESS_DMA_WRITE = 8;
+export const STRESS_REKEY = 9;
+export const STRESS_WALK = 10;
+export const STRESS_FLIP = 11;
+export const STRESS_OPERATIONS = 12;
+
+/** Result of a stress program: u64 each. */
+export const STRESS_POSITION = 0;
+export const STRESS_DIGEST = 8;
+export const STRESS_PROVENANCE_DIGEST = 16;
+/** Faults by check, CHECK_NONE's place unused. */
+export const STRESS_FAULTS = 24;
+export const STRESS_BY_OPERATION = 72;
+export const STRESS_RESULT_BYTES = 168;

@@ -5,6 +5,7 @@ export type CoreExports = {
   readonly fault: WebAssembly.Global;
   readonly probe: WebAssembly.Global;
   readonly walkResult: WebAssembly.Global;
+  readonly stressResult: WebAssembly.Global;
   init(): void;
   readonly spans: WebAssembly.Global;
   load_(pkg: number, pa: number, length: number, keyId: number, at: number): number;
@@ -60,4 +61,6 @@ export type CoreExports = {
   modelHeld(pkg: number): number;
   modelDigest(pkg: number): bigint;
   cryptoLines(op: number, aesBits: number, firstLine: number, lines: number): void;
+  stressSetUp(): void;
+  stressRun(operations: number): void;
 };

@@ -38,7 +38,7 @@ const KEY_MODE = {
 const FLIP = { data: L.FLIP_DATA, mac: L.FLIP_MAC, 'td-bit': L.FLIP_TD_BIT, poison: L.FLIP_POISON };
 const LINE_BYTES = 64;
 const PAGE_BYTES = 4096;
-const WASM_PAGE_BYTES = 65536;
+export const WASM_PAGE_BYTES = 65536;
 const MAX_WASM_PAGES = 65535;
 /** Half the mailbox takes doubles, half gives them. */
 const WALKS_A_CALL = MAILBOX_BYTES / 16;
@@ -412,6 +412,14 @@ class WasmCore implements MemoryCore {
   }
 }
 
+/** The most pages of Wasm memory that a machine may use. */
+export function memoryPages(options: CoreOptions): number {
+  const limit = options.maxMemoryBytes ?? MAX_WASM_PAGES * WASM_PAGE_BYTES;
+  const maxPages = Math.min(MAX_WASM_PAGES, Math.floor(limit / WASM_PAGE_BYTES));
+  if (!(maxPages >= 1)) throw new CoreMisuse('CONFIG', `maxMemoryBytes ${limit}: give at least ${WASM_PAGE_BYTES}`);
+  return maxPages;
+}
+
 /**
  * Builds a machine's memory: controllers, caches and keys, powered on. Machines share nothing.
  * `module` is a compiled core (default: the embedded one, compiled once a process). Throws {@link CoreMisuse} `CONFIG`.
@@ -422,8 +430,5 @@ export function createCore(
   options: CoreOptions = {},
 ): MemoryCore {
   checkConfig(config);
-  const limit = options.maxMemoryBytes ?? MAX_WASM_PAGES * WASM_PAGE_BYTES;
-  const maxPages = Math.min(MAX_WASM_PAGES, Math.floor(limit / WASM_PAGE_BYTES));
-  if (!(maxPages >= 1)) throw new CoreMisuse('CONFIG', `maxMemoryBytes ${limit}: give at least ${WASM_PAGE_BYTES}`);
-  return new WasmCore(config, instantiateCore(module), maxPages);
+  return new WasmCore(config, instantiateCore(module), memoryPages(options));
 }

@@ -9,3 +9,4 @@ export { findProfile, PROFILES, type Profile } from './profiles.ts';
 export type { Attestation, BootReport, Cause, StepRecord, Verdict } from './report.ts';
 export { type Classified, classify, type Outcome } from './seeds.ts';
 export { type StepHooks, StepRecorder } from './steps.ts';
+export * from './stress/index.ts';

@@ -1,0 +1,84 @@
+/** What lies in memory before the first operation: keys, regions under their KeyIDs, and an S-EPT. */
+import { packages } from '../config';
+import { movdir64b, movdir64bFill } from '../direct';
+import { setEvent } from '../events';
+import { programKey } from '../keys';
+import { KEY_MODE_RANDOM } from '../layout';
+import { mailbox } from '../memory-map';
+import { setRoot } from '../sept';
+import { drawRegion, isHole } from './draw';
+import { resetPattern } from './pattern';
+import {
+  baseLine,
+  guestPages,
+  keyCount,
+  lines,
+  ownerOf,
+  prepare,
+  readProgram,
+  regionCount,
+  regionShift,
+  tablePage,
+} from './program';
+import { resetRecord } from './record';
+
+const LEVELS: u32 = 4;
+const SLOTS: u64 = 512;
+const SLOTS_PER_LINE: u64 = 8;
+/** Read, write, execute. */
+const TABLE: u64 = 7;
+/** The same, write-back. */
+const LEAF: u64 = 0x37;
+
+export function setUp(): void {
+  setEvent(0);
+  readProgram();
+  resetPattern();
+  resetRecord();
+  for (let keyId: u32 = 1; keyId <= keyCount; ++keyId) {
+    for (let pkg: u32 = 0; pkg < packages; ++pkg) programKey(pkg, keyId, KEY_MODE_RANDOM);
+  }
+  if (prepare) fillRegions();
+  writeTables();
+  for (let pkg: u32 = 0; pkg < packages; ++pkg) setRoot(pkg, 0, tablePage << 12, keyCount, LEVELS);
+}
+
+function fillRegions(): void {
+  for (let region: u64 = 0, count = regionCount(); region < count; ++region) {
+    const first = region << regionShift;
+    const part = min<u64>((<u64>1) << regionShift, lines - first);
+    movdir64bFill(baseLine + first, part, ownerOf(first), drawRegion(region));
+  }
+}
+
+/** Tables of a level that cover the guest's pages. */
+function tablesOf(level: u32): u64 {
+  return ((guestPages - 1) >> (9 * <u64>(level + 1))) + 1;
+}
+
+/** Level by level, the root first. */
+function writeTables(): void {
+  let table = tablePage;
+  for (let level: i32 = LEVELS - 1; level >= 0; --level) {
+    const tables = tablesOf(level);
+    for (let i: u64 = 0; i < tables; ++i) writeTable(table + i, i * SLOTS, level, table + tables);
+    table += tables;
+  }
+}
+
+/** The table whose first entry is number `first` of its level; the tables below it begin at page `below`. */
+function writeTable(page: u64, first: u64, level: u32, below: u64): void {
+  for (let line: u64 = 0; line < 64; ++line) {
+    for (let i: u64 = 0; i < SLOTS_PER_LINE; ++i) {
+      store<u64>(mailbox + ((<usize>i) << 3), entryOf(first + line * SLOTS_PER_LINE + i, level, below));
+    }
+    movdir64b((page << 6) + line, keyCount);
+  }
+}
+
+function entryOf(number: u64, level: u32, below: u64): u64 {
+  if (level != 0) return number < tablesOf(level - 1) ? ((below + number) << 12) | TABLE : 0;
+  if (number >= guestPages || isHole(number)) return 0;
+  const pages = max<u64>(1, lines >> 6);
+  return (((baseLine >> 6) + (number % pages)) << 12) | LEAF;
+}
