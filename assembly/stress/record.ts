@@ -1,4 +1,5 @@
 /** The result record: position, digests and counts, up to date after every operation. */
+import { provenance } from '../config';
 import {
   FAULT_CHECK,
   FAULT_KEY_ID,
@@ -50,9 +51,10 @@ export function answerFault(): void {
   const keyIds = load<u32>(fault, FAULT_STORED_KEY_ID) | (load<u32>(fault, FAULT_KEY_ID) << 16);
   answer(FAULT ^ <u64>kinds ^ ((<u64>keyIds) << 16));
   answer(load<u64>(fault, FAULT_LINE));
+  increment(STRESS_FAULTS + (check << 3));
+  if (!provenance) return;
   const writers = <u64>load<u32>(fault, FAULT_POISONED_BY) | ((<u64>load<u32>(fault, FAULT_WRITER)) << 32);
   store<u64>(result, folded(load<u64>(result, STRESS_PROVENANCE_DIGEST), writers), STRESS_PROVENANCE_DIGEST);
-  increment(STRESS_FAULTS + (check << 3));
 }
 
 export function countOperation(operation: u32): void {

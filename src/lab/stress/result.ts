@@ -18,7 +18,7 @@ export interface StressResult {
   readonly faults: Readonly<Record<StressFault, number>>;
   /** Hash of every architectural answer, in order; lower-case hex. */
   readonly digest: string;
-  /** Hash of what provenance says about every fault; equal numbers with provenance off say nothing. */
+  /** Hash of what provenance says about every fault; with provenance off it never changes. */
   readonly provenanceDigest: string;
   /** Bytes of Wasm memory in use; of all shards together in a sum. */
   readonly memoryUsed: number;
