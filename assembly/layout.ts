@@ -193,4 +193,6 @@ export const STRESS_PROVENANCE_DIGEST = 16;
 /** Faults by check, CHECK_NONE's place unused. */
 export const STRESS_FAULTS = 24;
 export const STRESS_BY_OPERATION = 72;
-export const STRESS_RESULT_BYTES = 168;
+/** Lines of the footprint that the set-up has written. */
+export const STRESS_PREPARED = 168;
+export const STRESS_RESULT_BYTES = 176;

@@ -18,6 +18,8 @@ export interface StressRecord {
   readonly provenanceDigest: bigint;
   readonly byOperation: readonly number[];
   readonly faults: readonly number[];
+  /** Lines of the footprint that {@link StressCore.setUp} has written. */
+  readonly preparedLines: number;
 }
 
 function writeProgram(view: DataView, program: StressCoreProgram): void {
@@ -97,6 +99,7 @@ export class StressCore {
       provenanceDigest: view.getBigUint64(L.STRESS_PROVENANCE_DIGEST, true),
       byOperation: counts(L.STRESS_BY_OPERATION, L.STRESS_OPERATIONS),
       faults: counts(L.STRESS_FAULTS + 8, FAULT_KINDS),
+      preparedLines: Number(view.getBigUint64(L.STRESS_PREPARED, true)),
     };
   }
 

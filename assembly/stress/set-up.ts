@@ -3,7 +3,7 @@ import { packages } from '../config';
 import { movdir64b, movdir64bFill } from '../direct';
 import { setEvent } from '../events';
 import { programKey } from '../keys';
-import { KEY_MODE_RANDOM } from '../layout';
+import { KEY_MODE_RANDOM, STRESS_PREPARED } from '../layout';
 import { mailbox } from '../memory-map';
 import { setRoot } from '../sept';
 import { drawRegion, isHole } from './draw';
@@ -20,7 +20,7 @@ import {
   regionShift,
   tablePage,
 } from './program';
-import { resetRecord } from './record';
+import { resetRecord, result } from './record';
 
 const LEVELS: u32 = 4;
 const SLOTS: u64 = 512;
@@ -48,6 +48,7 @@ function fillRegions(): void {
     const first = region << regionShift;
     const part = min<u64>((<u64>1) << regionShift, lines - first);
     movdir64bFill(baseLine + first, part, ownerOf(first), drawRegion(region));
+    store<u64>(result, first + part, STRESS_PREPARED);
   }
 }
 

@@ -1,8 +1,12 @@
 /** What a machine's memory is good for: an estimate, for the message of one that has run out. */
+import type { StressRecord } from '../../../bindings/stress.ts';
 import type { StressCoreProgram, StressPatternCode } from '../../../bindings/stress-program.ts';
 
 const LINES_PER_PAGE = 64;
 const PAGE_BYTES = 4096;
+/** A page in DRAM and in a cache, each with a tag and a writer for every line, and what the side tables hold: MACs, where poison came from. */
+const FULL_PAGE_BYTES = 3 * PAGE_BYTES;
+const MARGIN = 0.9;
 
 /** Different pages that `draws` uniform draws from `pages` meet, on average. */
 function distinct(pages: number, draws: number): number {
@@ -20,18 +24,20 @@ const STEPS: Partial<Record<StressPatternCode, (parameter: number) => number>> =
 function touchedPages({ pattern, parameter, lines }: StressCoreProgram, operations: number): number {
   const pages = Math.ceil(lines / LINES_PER_PAGE);
   const step = STEPS[pattern]?.(parameter);
-  const met = step === undefined ? distinct(pages, operations) : Math.min(pages, operations * step);
-  return Math.max(1, met);
+  return step === undefined ? distinct(pages, operations) : Math.min(pages, operations * step);
 }
 
-/** Bytes of the footprint met, and the footprint, both of one shard, whose every page the memory can hold. */
-export function estimateFit(
-  program: StressCoreProgram,
-  operations: number,
-  memoryUsed: number,
-  memoryLimit: number,
-): { touched: number; fits: number } {
-  const pages = touchedPages(program, operations);
-  const fits = Math.floor((memoryLimit / memoryUsed) * pages * 0.9);
+export interface MemoryFit {
+  /** Bytes of the shard's footprint that have been met, in whole pages. */
+  readonly touched: number;
+  /** Bytes of a shard's footprint of which every page has room. */
+  readonly fits: number;
+}
+
+/** Before the first operation the set-up counts: crypto may make all that it writes real. */
+export function estimateFit(program: StressCoreProgram, record: StressRecord, used: number, limit: number): MemoryFit {
+  const { operations, preparedLines } = record;
+  const pages = Math.max(1, operations === 0 ? preparedLines / LINES_PER_PAGE : touchedPages(program, operations));
+  const fits = Math.floor((limit * MARGIN) / Math.max(used / pages, FULL_PAGE_BYTES));
   return { touched: Math.round(pages) * PAGE_BYTES, fits: Math.max(1, fits) * PAGE_BYTES };
 }

@@ -76,11 +76,12 @@ export class StressRun {
   }
 
   #outOfMemory(): StressOutOfMemory {
-    const operations = this.#core.read().operations;
+    const record = this.#core.read();
+    const { operations } = record;
     const memoryUsed = this.#core.memoryUsed();
     const memoryLimit = this.#core.memoryLimit;
     const { footprint } = this.#lowered;
-    const { touched, fits } = estimateFit(this.#lowered.program, operations, memoryUsed, memoryLimit);
+    const { touched, fits } = estimateFit(this.#lowered.program, record, memoryUsed, memoryLimit);
     const facts = { operations, memoryUsed, memoryLimit, footprint, touched, fits: fits * this.shard.of };
     const part = this.shard.of === 1 ? '' : `shard ${this.shard.index} of ${this.shard.of}: `;
     return new StressOutOfMemory(
