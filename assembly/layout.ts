@@ -162,6 +162,9 @@ export const STRESS_ZIPF_BUCKETS = 84;
 export const STRESS_MIX = 128;
 /** Zipf buckets: {below u64 of 2^52, first line u64, lines u64}. */
 export const STRESS_ZIPF = 256;
+export const STRESS_BUCKET_BELOW = 0;
+export const STRESS_BUCKET_START = 8;
+export const STRESS_BUCKET_LINES = 16;
 export const STRESS_BUCKET_BYTES = 24;
 
 export const STRESS_SEQUENTIAL = 0;

@@ -48,9 +48,10 @@ function writeProgram(view: DataView, program: StressCoreProgram): void {
     view.setBigUint64(L.STRESS_MIX + i * 8, below, true);
   });
   program.zipf.forEach(({ below, first, lines }, i) => {
-    [below, BigInt(first), BigInt(lines)].forEach((value, word) => {
-      view.setBigUint64(L.STRESS_ZIPF + i * L.STRESS_BUCKET_BYTES + word * 8, value, true);
-    });
+    const at = L.STRESS_ZIPF + i * L.STRESS_BUCKET_BYTES;
+    view.setBigUint64(at + L.STRESS_BUCKET_BELOW, below, true);
+    view.setBigUint64(at + L.STRESS_BUCKET_START, BigInt(first), true);
+    view.setBigUint64(at + L.STRESS_BUCKET_LINES, BigInt(lines), true);
   });
 }
 

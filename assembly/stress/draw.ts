@@ -5,7 +5,8 @@ const STREAM: u64 = 0x5354524553530000;
 const REGIONS: u64 = 0x524547494f4e5300;
 const HOLES: u64 = 0x484f4c4553000000;
 
-let stream: u64 = 0;
+/** Word j of operation n is mix(stream + 4n + j). */
+export let stream: u64 = 0;
 let regions: u64 = 0;
 let holes: u64 = 0;
 
@@ -13,10 +14,6 @@ export function seedDraws(seed: u64): void {
   stream = mix(seed ^ STREAM);
   regions = mix(seed ^ REGIONS);
   holes = mix(seed ^ HOLES);
-}
-
-export function firstDigest(): u64 {
-  return stream;
 }
 
 /** Word 0 to 3 of operation `n`. */

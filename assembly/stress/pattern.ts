@@ -1,6 +1,18 @@
-/** Which line of the footprint an operation goes to. The patterns that go in order keep a cursor instead of dividing. */
-import { STRESS_HOT_SET, STRESS_PING_PONG, STRESS_STRIDED, STRESS_UNIFORM, STRESS_ZIPFIAN } from '../layout';
-import { drawWord, range } from './draw';
+/**
+ * Which lines of the footprint a batch of operations goes to. The patterns that go in order keep a cursor instead of dividing.
+ * One short loop without calls for each pattern: the draws of one operation overlap with those of the next.
+ */
+import {
+  STRESS_BUCKET_LINES,
+  STRESS_BUCKET_START,
+  STRESS_HOT_SET,
+  STRESS_PING_PONG,
+  STRESS_STRIDED,
+  STRESS_UNIFORM,
+  STRESS_ZIPFIAN,
+} from '../layout';
+import { mix } from '../mix';
+import { drawWord, range, stream } from './draw';
 import { chooseBucket, hotBelow, lines, parameter, pattern } from './program';
 
 let cursor: u64 = 0;
@@ -12,49 +24,75 @@ export function resetPattern(): void {
   taken = 0;
 }
 
-function advance(by: u64): u64 {
-  const line = cursor;
-  const next = line + by;
-  cursor = next >= lines ? next - lines : next;
-  return line;
-}
-
-function pingPong(): u64 {
-  const line = cursor;
-  taken += 1;
-  if (taken == parameter) {
-    taken = 0;
-    advance(1);
+function fillInSteps(to: usize, count: u32, by: u64): void {
+  const all = lines;
+  let line = cursor;
+  for (let at = to, end = to + ((<usize>count) << 3); at < end; at += 8) {
+    store<u64>(at, line);
+    line += by;
+    if (line >= all) line -= all;
   }
-  return line;
+  cursor = line;
 }
 
-function zipfLine(n: u64): u64 {
-  const bucket = chooseBucket(drawWord(n, 1) >> 12);
-  const width = load<u64>(bucket, 16);
-  const first = load<u64>(bucket, 8);
-  return width == 1 ? first : first + range(drawWord(n, 3), width);
+function fillPingPong(to: usize, count: u32): void {
+  for (let at = to, end = to + ((<usize>count) << 3); at < end; at += 8) {
+    store<u64>(at, cursor);
+    taken += 1;
+    if (taken < parameter) continue;
+    taken = 0;
+    cursor = cursor + 1 == lines ? 0 : cursor + 1;
+  }
 }
 
-function hotSetLine(n: u64): u64 {
+function fillUniform(n: u64, to: usize, count: u32): void {
+  const all = lines;
+  let place = stream + (n << 2) + 1;
+  for (let at = to, end = to + ((<usize>count) << 3); at < end; at += 8) {
+    store<u64>(at, range(mix(place), all));
+    place += 4;
+  }
+}
+
+function fillZipf(n: u64, to: usize, count: u32): void {
+  for (let i: u64 = 0; i < <u64>count; ++i) {
+    const bucket = chooseBucket(drawWord(n + i, 1) >> 12);
+    const width = load<u64>(bucket, STRESS_BUCKET_LINES);
+    let line = load<u64>(bucket, STRESS_BUCKET_START);
+    if (width != 1) line += range(drawWord(n + i, 3), width);
+    store<u64>(to + ((<usize>i) << 3), line);
+  }
+}
+
+function fillHotSet(n: u64, to: usize, count: u32): void {
   const hot = parameter;
-  const isHot = (drawWord(n, 1) & 0xffffffff) < hotBelow || hot == lines;
-  return isHot ? range(drawWord(n, 3), hot) : hot + range(drawWord(n, 3), lines - hot);
+  const below = hot == lines ? <u64>0x100000000 : hotBelow;
+  for (let i: u64 = 0; i < <u64>count; ++i) {
+    const isHot = (drawWord(n + i, 1) & 0xffffffff) < below;
+    const line = range(drawWord(n + i, 3), isHot ? hot : lines - hot);
+    store<u64>(to + ((<usize>i) << 3), isHot ? line : hot + line);
+  }
 }
 
-export function lineOf(n: u64): u64 {
+/** Lines of operations n to n + count - 1, u64 each. Operations come in order. */
+export function fillLines(n: u64, to: usize, count: u32): void {
   switch (pattern) {
     case STRESS_UNIFORM:
-      return range(drawWord(n, 1), lines);
+      fillUniform(n, to, count);
+      return;
     case STRESS_ZIPFIAN:
-      return zipfLine(n);
+      fillZipf(n, to, count);
+      return;
     case STRESS_HOT_SET:
-      return hotSetLine(n);
-    case STRESS_STRIDED:
-      return advance(parameter);
+      fillHotSet(n, to, count);
+      return;
     case STRESS_PING_PONG:
-      return pingPong();
+      fillPingPong(to, count);
+      return;
+    case STRESS_STRIDED:
+      fillInSteps(to, count, parameter);
+      return;
     default:
-      return advance(1);
+      fillInSteps(to, count, lines == 1 ? 0 : 1);
   }
 }

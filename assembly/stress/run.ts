@@ -1,5 +1,4 @@
 /** The loop: one operation is one draw from the mix (docs/stress-law.md). */
-import { packages } from '../config';
 import { setEvent } from '../events';
 import {
   STRESS_CLFLUSH,
@@ -10,50 +9,38 @@ import {
   STRESS_LOAD,
   STRESS_MOVDIR64B,
   STRESS_MOVNTI,
-  STRESS_PING_PONG,
   STRESS_POSITION,
   STRESS_REKEY,
   STRESS_STORE,
   STRESS_WALK,
   STRESS_WBINVD,
 } from '../layout';
+import { addressOf, BATCH, fillBatch, keyIdAt, operationOf, packageOf, packedAt } from './batch';
 import { drawWord } from './draw';
 import * as operations from './operations';
-import { lineOf } from './pattern';
-import { baseLine, chooseOperation, crossBelow, keyCount, ownerOf, pattern } from './program';
 import { countOperation, result } from './record';
 
 /** Runs the next `count` operations. What is out of memory stops between two of them. */
 export function run(count: u64): void {
-  const end = load<u64>(result, STRESS_POSITION) + count;
-  for (let n = end - count; n < end; ++n) {
-    step(n);
-    store<u64>(result, n + 1, STRESS_POSITION);
+  const start = load<u64>(result, STRESS_POSITION);
+  const end = start + count;
+  for (let n = start; n < end; n += BATCH) {
+    const size = <u32>min<u64>(BATCH, end - n);
+    fillBatch(n, size);
+    for (let i: u32 = 0; i < size; ++i) step(n + <u64>i, packedAt(i), keyIdAt(i));
   }
 }
 
-/** The memory's own KeyID, its neighbour in turn, or now and then any. */
-function chooseKeyId(n: u64, line: u64, word: u64): u32 {
-  if (<u32>(word >> 41) < crossBelow) return <u32>(((drawWord(n, 2) >> 48) * <u64>keyCount) >> 16);
-  const owner = ownerOf(line);
-  if (pattern != STRESS_PING_PONG || (n & 1) == 0) return owner;
-  return owner + 1 == keyCount ? 0 : owner + 1;
-}
-
-function step(n: u64): void {
-  const word = drawWord(n, 0);
-  const operation = chooseOperation(word & 0xffffffff);
-  const pkg = <u32>((((word >> 32) & 63) * <u64>packages) >> 6);
-  const offset = lineOf(n);
-  const keyId = chooseKeyId(n, offset, word);
-  const line = baseLine + offset;
-  const pa = (line << 6) | ((word >> 35) & 0x38);
+function step(n: u64, packed: u64, keyId: u32): void {
+  const operation = operationOf(packed);
   setEvent(<u32>(n + 1));
-  perform(n, operation, pkg, line, pa, keyId);
+  perform(n, operation, packageOf(packed), addressOf(packed), keyId);
   countOperation(operation);
+  store<u64>(result, n + 1, STRESS_POSITION);
 }
 
-function perform(n: u64, operation: u32, pkg: u32, line: u64, pa: u64, keyId: u32): void {
+function perform(n: u64, operation: u32, pkg: u32, pa: u64, keyId: u32): void {
+  const line = pa >> 6;
   switch (operation) {
     case STRESS_LOAD:
       operations.load_(pkg, pa, keyId);
