@@ -30,11 +30,16 @@ export function isHole(page: u64): bool {
   return (mix(holes + page) & 15) == 0;
 }
 
+/** floor(word · below / 2^64), for `below` under 2^32. */
+export function shortRange(word: u64, below: u64): u64 {
+  return ((word >> 32) * below + (((word & 0xffffffff) * below) >> 32)) >> 32;
+}
+
 /** floor(word · below / 2^64): an even draw from 0 to below - 1, without a division. */
 export function range(word: u64, below: u64): u64 {
+  if (below >> 32 == 0) return shortRange(word, below);
   const low = ((word & 0xffffffff) * (below & 0xffffffff)) >> 32;
   const middle = (word >> 32) * (below & 0xffffffff);
-  if (below >> 32 == 0) return (middle + low) >> 32;
   const other = (word & 0xffffffff) * (below >> 32);
   const carry = (low + (middle & 0xffffffff) + (other & 0xffffffff)) >> 32;
   return (word >> 32) * (below >> 32) + (middle >> 32) + (other >> 32) + carry;

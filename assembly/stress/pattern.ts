@@ -12,7 +12,7 @@ import {
   STRESS_ZIPFIAN,
 } from '../layout';
 import { mix } from '../mix';
-import { drawWord, range, stream } from './draw';
+import { drawWord, range, shortRange, stream } from './draw';
 import { chooseBucket, hotBelow, lines, parameter, pattern } from './program';
 
 let cursor: u64 = 0;
@@ -48,9 +48,11 @@ function fillPingPong(to: usize, count: u32): void {
 function fillUniform(n: u64, to: usize, count: u32): void {
   const all = lines;
   let place = stream + (n << 2) + 1;
-  for (let at = to, end = to + ((<usize>count) << 3); at < end; at += 8) {
-    store<u64>(at, range(mix(place), all));
-    place += 4;
+  const end = to + ((<usize>count) << 3);
+  if (all >> 32 == 0) {
+    for (let at = to; at < end; at += 8, place += 4) store<u64>(at, shortRange(mix(place), all));
+  } else {
+    for (let at = to; at < end; at += 8, place += 4) store<u64>(at, range(mix(place), all));
   }
 }
 

@@ -38,7 +38,7 @@ export let crossBelow: u32 = 0;
 export let guestPages: u64 = 0;
 export let tablePage: u64 = 0;
 
-/** Owner of every region, u16 each. */
+/** The KeyID that each region belongs to, u16 each. */
 let owners: usize = 0;
 
 /** Cumulative weights, and for each value of a draw's top byte the first operation that it can be. */

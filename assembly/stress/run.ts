@@ -27,55 +27,58 @@ export function run(count: u64): void {
   for (let n = start; n < end; n += BATCH) {
     const size = <u32>min<u64>(BATCH, end - n);
     fillBatch(n, size);
-    for (let i: u32 = 0; i < size; ++i) step(n + <u64>i, packedAt(i), keyIdAt(i));
+    for (let i: u32 = 0; i < size; ++i) {
+      const word = packedAt(i);
+      const operation = operationOf(word);
+      setEvent(<u32>n + i + 1);
+      Step.perform(n + <u64>i, operation, packageOf(word), addressOf(word), keyIdAt(i));
+      countOperation(operation);
+      store<u64>(result, n + <u64>i + 1, STRESS_POSITION);
+    }
   }
 }
 
-function step(n: u64, packed: u64, keyId: u32): void {
-  const operation = operationOf(packed);
-  setEvent(<u32>(n + 1));
-  perform(n, operation, packageOf(packed), addressOf(packed), keyId);
-  countOperation(operation);
-  store<u64>(result, n + 1, STRESS_POSITION);
-}
-
-function perform(n: u64, operation: u32, pkg: u32, pa: u64, keyId: u32): void {
-  const line = pa >> 6;
-  switch (operation) {
-    case STRESS_LOAD:
-      operations.load_(pkg, pa, keyId);
-      return;
-    case STRESS_STORE:
-      operations.store_(pkg, pa, keyId, drawWord(n, 2));
-      return;
-    case STRESS_MOVDIR64B:
-      operations.movdir64b(line, keyId, drawWord(n, 2));
-      return;
-    case STRESS_MOVNTI:
-      operations.movnti(pa, keyId, drawWord(n, 2));
-      return;
-    case STRESS_CLFLUSH:
-      operations.clflush(line, keyId);
-      return;
-    case STRESS_WBINVD:
-      operations.wbinvd(pkg);
-      return;
-    case STRESS_EVICT:
-      operations.evict(pkg);
-      return;
-    case STRESS_DMA_READ:
-      operations.dmaRead(pa, keyId);
-      return;
-    case STRESS_DMA_WRITE:
-      operations.dmaWrite(line, keyId, drawWord(n, 2), drawWord(n, 3));
-      return;
-    case STRESS_REKEY:
-      operations.rekey(pkg, drawWord(n, 2), drawWord(n, 3));
-      return;
-    case STRESS_WALK:
-      operations.walk(pkg, drawWord(n, 2), drawWord(n, 3));
-      return;
-    case STRESS_FLIP:
-      operations.flip(line, drawWord(n, 2), drawWord(n, 3));
+class Step {
+  /** In line: a call costs as much as a draw. */
+  @inline
+  static perform(n: u64, operation: u32, pkg: u32, pa: u64, keyId: u32): void {
+    const line = pa >> 6;
+    switch (operation) {
+      case STRESS_LOAD:
+        operations.load_(pkg, pa, keyId);
+        return;
+      case STRESS_STORE:
+        operations.store_(pkg, pa, keyId, drawWord(n, 2));
+        return;
+      case STRESS_MOVDIR64B:
+        operations.movdir64b(line, keyId, drawWord(n, 2));
+        return;
+      case STRESS_MOVNTI:
+        operations.movnti(pa, keyId, drawWord(n, 2));
+        return;
+      case STRESS_CLFLUSH:
+        operations.clflush(line, keyId);
+        return;
+      case STRESS_WBINVD:
+        operations.wbinvd(pkg);
+        return;
+      case STRESS_EVICT:
+        operations.evict(pkg);
+        return;
+      case STRESS_DMA_READ:
+        operations.dmaRead(pa, keyId);
+        return;
+      case STRESS_DMA_WRITE:
+        operations.dmaWrite(line, keyId, drawWord(n, 2), drawWord(n, 3));
+        return;
+      case STRESS_REKEY:
+        operations.rekey(pkg, drawWord(n, 2), drawWord(n, 3));
+        return;
+      case STRESS_WALK:
+        operations.walk(pkg, drawWord(n, 2), drawWord(n, 3));
+        return;
+      case STRESS_FLIP:
+        operations.flip(line, drawWord(n, 2), drawWord(n, 3));
+    }
   }
 }
