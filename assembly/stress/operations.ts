@@ -1,8 +1,8 @@
 /** The operations of a stress program: the one place that calls the core. Each touches one line, and answers what software would see. */
-import { loadRange, storeRange } from '../access';
+import { loadLine, storeLine } from '../access';
 import { flip as flipBit } from '../attack';
 import { macBits } from '../config';
-import { dmaRead as deviceRead, directStore, movdir64b as storeDirect } from '../direct';
+import { directLine, directPiece, dmaPiece } from '../direct';
 import { evictSome } from '../evict';
 import { wbinvd as drain, clflush as flushLine } from '../flush';
 import { programKey } from '../keys';
@@ -37,22 +37,21 @@ function answerRead(status: i32): void {
 }
 
 export function load_(pkg: u32, pa: u64, keyId: u32): void {
-  answerRead(loadRange(pkg, pa, 8, keyId, mailbox));
+  answerRead(loadLine(pkg, pa, 8, keyId, mailbox));
 }
 
 export function store_(pkg: u32, pa: u64, keyId: u32, value: u64): void {
-  store<u64>(mailbox, value);
-  storeRange(pkg, pa, 8, keyId, mailbox);
+  store<u64>(storeLine(pkg, pa, keyId), value);
 }
 
 export function movdir64b(line: u64, keyId: u32, first: u64): void {
   putLine(first);
-  storeDirect(line, keyId);
+  directLine(line, keyId, mailbox);
 }
 
 export function movnti(pa: u64, keyId: u32, value: u64): void {
   store<u64>(mailbox, value);
-  directStore(CAUSE_NT_STORE, pa, 8, keyId);
+  directPiece(CAUSE_NT_STORE, pa, 8, keyId, mailbox);
 }
 
 export function clflush(line: u64, keyId: u32): void {
@@ -73,7 +72,7 @@ function deviceKeyId(keyId: u32): u32 {
 }
 
 export function dmaRead(pa: u64, keyId: u32): void {
-  answerRead(deviceRead(pa, 8, deviceKeyId(keyId)));
+  answerRead(dmaPiece(pa, 8, deviceKeyId(keyId), mailbox));
 }
 
 /** Every second one is a whole line, which is no partial write. */
@@ -85,7 +84,7 @@ export function dmaWrite(line: u64, keyId: u32, first: u64, shape: u64): void {
     offset = (((shape >> 7) & 63) * (65 - length)) >> 6;
   }
   putLine(first);
-  directStore(CAUSE_DMA, (line << 6) + offset, <u32>length, deviceKeyId(keyId));
+  directPiece(CAUSE_DMA, (line << 6) + offset, <u32>length, deviceKeyId(keyId), mailbox);
 }
 
 /** Thirteen times in sixteen a random key. */

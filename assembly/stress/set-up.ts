@@ -1,6 +1,6 @@
 /** What lies in memory before the first operation: keys, regions under their KeyIDs, and an S-EPT. */
 import { packages } from '../config';
-import { movdir64b, movdir64bFill } from '../direct';
+import { directLine, movdir64bFill } from '../direct';
 import { setEvent } from '../events';
 import { programKey } from '../keys';
 import { KEY_MODE_RANDOM, STRESS_PREPARED } from '../layout';
@@ -73,7 +73,7 @@ function writeTable(page: u64, first: u64, level: u32, below: u64): void {
     for (let i: u64 = 0; i < SLOTS_PER_LINE; ++i) {
       store<u64>(mailbox + ((<usize>i) << 3), entryOf(first + line * SLOTS_PER_LINE + i, level, below));
     }
-    movdir64b((page << 6) + line, keyCount);
+    directLine((page << 6) + line, keyCount, mailbox);
   }
 }
 

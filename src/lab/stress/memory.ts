@@ -4,8 +4,10 @@ import type { StressCoreProgram, StressPatternCode } from '../../../bindings/str
 
 const LINES_PER_PAGE = 64;
 const PAGE_BYTES = 4096;
-/** A page in DRAM and in a cache, each with a tag and a writer for every line, and what the side tables hold: MACs, where poison came from. */
+/** A page in DRAM and in a cache, each with a tag and a writer for every line, and the MACs and the log of displacements. */
 const FULL_PAGE_BYTES = 3 * PAGE_BYTES;
+/** Memory that is not prepared is poisoned at its first private access, and where poison came from has a record for each line. */
+const POISONED_PAGE_BYTES = 4 * PAGE_BYTES;
 const MARGIN = 0.9;
 
 /** Different pages that `draws` uniform draws from `pages` meet, on average. */
@@ -38,6 +40,7 @@ export interface MemoryFit {
 export function estimateFit(program: StressCoreProgram, record: StressRecord, used: number, limit: number): MemoryFit {
   const { operations, preparedLines } = record;
   const pages = Math.max(1, operations === 0 ? preparedLines / LINES_PER_PAGE : touchedPages(program, operations));
-  const fits = Math.floor((limit * MARGIN) / Math.max(used / pages, FULL_PAGE_BYTES));
+  const full = program.prepare ? FULL_PAGE_BYTES : POISONED_PAGE_BYTES;
+  const fits = Math.floor((limit * MARGIN) / Math.max(used / pages, full));
   return { touched: Math.round(pages) * PAGE_BYTES, fits: Math.max(1, fits) * PAGE_BYTES };
 }
