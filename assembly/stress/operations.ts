@@ -21,7 +21,8 @@ import {
   WALK_POISON,
 } from '../layout';
 import { mailbox, walkResult } from '../memory-map';
-import { invept, walk as walkSept } from '../sept';
+import { walk as walkSept } from '../sept';
+import { invept } from '../sept-cache';
 import { range } from './draw';
 import { guestPages, keyCount, sharedCount } from './program';
 import { answer, answerFault } from './record';
@@ -103,7 +104,7 @@ export function rekey(pkg: u32, first: u64, choice: u64): void {
 /** Each package walks as one logical processor, and forgets its translations once in 64 walks. */
 export function walk(pkg: u32, page: u64, choice: u64): void {
   if ((choice & 63) == 0) invept(pkg);
-  const status = walkSept(pkg, 0, pkg, range(page, guestPages) << 12, ((choice >> 6) & 1) != 0);
+  const status = walkSept(pkg, 0, pkg, <f64>(range(page, guestPages) << 12), ((choice >> 6) & 1) != 0);
   answer(load<u64>(walkResult, WALK_ENTRY));
   answer(load<u64>(walkResult, WALK_HPA) | ((<u64>load<u32>(walkResult, WALK_LEVEL)) << 4) | <u64>status);
   if (status == WALK_POISON) answerFault();

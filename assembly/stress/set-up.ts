@@ -5,7 +5,7 @@ import { setEvent } from '../events';
 import { programKey } from '../keys';
 import { KEY_MODE_RANDOM, STRESS_PREPARED } from '../layout';
 import { mailbox } from '../memory-map';
-import { setRoot } from '../sept';
+import { setRoot } from '../sept-cache';
 import { drawRegion, isHole } from './draw';
 import { resetPattern } from './pattern';
 import {
