@@ -4,6 +4,7 @@ import { registerKnobs } from './commands/knobs.ts';
 import { registerMeasure } from './commands/measure.ts';
 import { registerProfile } from './commands/profile.ts';
 import { registerSeeds } from './commands/seeds.ts';
+import { registerStress } from './commands/stress.ts';
 import { version } from './version.ts';
 
 /** `seamline` with all its commands. */
@@ -13,6 +14,7 @@ export function createProgram(): Command {
     .version(version, '--version', 'print the version')
     .showSuggestionAfterError()
     .helpCommand(true);
-  for (const register of [registerBoot, registerMeasure, registerSeeds, registerKnobs, registerProfile]) register(program);
+  for (const register of [registerBoot, registerMeasure, registerSeeds, registerKnobs, registerProfile, registerStress])
+    register(program);
   return program;
 }

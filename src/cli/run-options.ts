@@ -10,7 +10,8 @@ export interface RunFlags {
   readonly set?: readonly string[];
 }
 
-const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value];
+/** An option that may be repeated. */
+export const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value];
 
 /** Adds `--profile` and `--set`. */
 export const addRunOptions = (command: Command): Command =>
