@@ -25,15 +25,16 @@ export async function runShards(job: Job, module: WebAssembly.Module, board: Sco
     minThreads: job.workers,
     maxThreads: job.workers,
   });
+  // A worker that breaks while it has no shard tells the pool, not a task.
+  const broken = new Promise<never>((_, reject) => pool.on('error', reject));
+  const { program, maxMemoryBytes } = job;
+  const tasks = Array.from({ length: STRESS_SHARDS }, (_, index) => {
+    const shard = { index, of: STRESS_SHARDS };
+    const operations = shardOperations(job.operations, shard);
+    return pool.run({ program, shard, operations, maxMemoryBytes, module, board: board.buffer });
+  });
   try {
-    return await Promise.all(
-      Array.from({ length: STRESS_SHARDS }, (_, index) => {
-        const shard = { index, of: STRESS_SHARDS };
-        const { program, maxMemoryBytes } = job;
-        const operations = shardOperations(job.operations, shard);
-        return pool.run({ program, shard, operations, maxMemoryBytes, module, board: board.buffer });
-      }),
-    );
+    return await Promise.race([Promise.all(tasks), broken]);
   } finally {
     board.stop();
     await pool.destroy();

@@ -1,6 +1,6 @@
 /** Counts and sizes, as people type and read them. */
 
-const NUMBER = String.raw`(?<number>(?:\d+(?:_\d+)*(?:\.\d+)?(?:e\+?\d{1,2})?|0x[\da-f]{1,13}))`;
+const NUMBER = String.raw`(?<number>(?:\d+(?:_\d+)*(?:\.\d+)?(?:e\+?\d{1,2})?|0x[\da-f]{1,16}))`;
 const COUNT = new RegExp(`^${NUMBER}(?<unit>[kmgt]?)$`, 'i');
 const SIZE = new RegExp(`^${NUMBER} ?(?<unit>|b|[kmgtp](?:ib)?)$`, 'i');
 
