@@ -187,11 +187,13 @@ describe('seamline stress', () => {
     expect(report.stopped.fits).toBeGreaterThan(2 ** 20);
   });
 
-  it('prints no digest of nothing', async () => {
-    // A shard's table of a million owners alone is larger than the machine's memory.
-    const path = join(bundle.directory, 'regions.json');
-    writeFileSync(path, '{"footprint": "1GiB", "region": 64}');
-    const flags = [path, '--max-memory', '1MiB'];
+  it.each([
+    ["a shard's table of a million owners", '{"footprint": "1GiB", "region": 64}'],
+    ['a cache of a million lines', '{"hardware": {"cacheSets": 65536}}'],
+  ])('prints no digest of nothing: %s alone is larger than memory', async (_what, program) => {
+    const path = join(bundle.directory, 'large.json');
+    writeFileSync(path, program);
+    const flags = [path, '--max-memory', '2MiB'];
     const { status, stdout } = await stress(flags);
     expect(status).toBe(2);
     expect(stdout).toMatch(/^incomplete: out of memory after 0 of 100,000,000 operations \(0 %\); nothing to take a digest of$/m);

@@ -34,7 +34,7 @@ export interface StressFlags {
 /** What one Wasm memory holds. */
 export const WASM_LIMIT = 2 ** 32 - 2 ** 16;
 /** The smallest machine. */
-const LEAST_MEMORY = 2 ** 20;
+const LEAST_MEMORY = 2 ** 21;
 /** First byte behind the widest physical address. */
 const ADDRESS_END = 2 ** 52;
 /** Part of this computer's memory that all workers together may fill. */
@@ -74,7 +74,7 @@ function parseMaxMemory(output: Output, text: string | undefined, workers: numbe
   if (text === undefined) return Math.max(LEAST_MEMORY, Math.min(WASM_LIMIT, host));
   const size = parseBytes(output, '--max-memory', text);
   if (size < LEAST_MEMORY || size > 2 ** 32)
-    output.fail(`--max-memory takes 1MiB to 4GiB, the most that one Wasm memory holds, not '${text}'`);
+    output.fail(`--max-memory takes 2MiB to 4GiB, the most that one Wasm memory holds, not '${text}'`);
   return Math.min(size, WASM_LIMIT);
 }
 

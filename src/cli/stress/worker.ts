@@ -14,11 +14,12 @@ export interface ShardTask {
   readonly board: SharedArrayBuffer;
 }
 
-/** What `StressOutOfMemory` says: class and fields of an error do not survive the way from thread to thread. */
-export type OutOfMemory = Pick<
-  StressOutOfMemory,
-  'message' | 'operations' | 'memoryUsed' | 'memoryLimit' | 'footprint' | 'touched' | 'fits'
->;
+/**
+ * What `StressOutOfMemory` says: class and fields of an error do not survive the way from thread to thread.
+ * A machine that did not even come into being has a message only.
+ */
+export type OutOfMemory = Pick<StressOutOfMemory, 'message'> &
+  Partial<Pick<StressOutOfMemory, 'operations' | 'memoryUsed' | 'memoryLimit' | 'footprint' | 'touched' | 'fits'>>;
 
 export interface ShardOutcome {
   /** Null when the run had been stopped before the shard began, or its machine did not even fit into its memory. */
@@ -43,15 +44,19 @@ export default function runShard(task: ShardTask): ShardOutcome {
     return { result: run.result, outOfMemory: null };
   } catch (error) {
     board.stop();
-    if (!(error instanceof StressOutOfMemory)) throw error;
-    const { message, operations, memoryUsed, memoryLimit, footprint, touched, fits } = error;
-    return {
-      result: run?.result ?? null,
-      outOfMemory: { message, operations, memoryUsed, memoryLimit, footprint, touched, fits },
-    };
+    return { result: run?.result ?? null, outOfMemory: explain(error) };
   } finally {
     if (run) board.post(task.shard.index, run.result, true);
   }
+}
+
+function explain(error: unknown): OutOfMemory {
+  if (error instanceof StressOutOfMemory) {
+    const { message, operations, memoryUsed, memoryLimit, footprint, touched, fits } = error;
+    return { message, operations, memoryUsed, memoryLimit, footprint, touched, fits };
+  }
+  if (error instanceof Error && 'code' in error && error.code === 'OUT_OF_MEMORY') return { message: error.message };
+  throw error;
 }
 
 function runSlices(run: StressRun, { operations, shard }: ShardTask, board: Scoreboard): void {
