@@ -47,7 +47,8 @@ export class Checks {
 
   aligned(value: number, to: number, name: string): void {
     // A remainder of doubles is a slow call.
-    if (Math.floor(value / to) * to !== value) throw new CoreMisuse('ALIGNMENT', `${name} ${show(value)} must be a multiple of ${to}`);
+    if (Math.floor(value / to) * to !== value)
+      throw new CoreMisuse('ALIGNMENT', `${name} ${show(value)} must be a multiple of ${to}`);
   }
 
   upTo(length: number, most: number): void {
