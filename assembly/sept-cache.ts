@@ -1,10 +1,10 @@
 /**
  * What the logical processors have cached of their S-EPTs: a mirror of the entries read since INVEPT, for each LP and root a radix
- * tree in the shape of the tables. A cached entry's parents are cached too, so one descent finds the deepest. Blocks of the tree
- * cover 64 entries of one table and stay bound to their place over INVEPT, which only moves on the epoch:
- *   {epoch, -, which entries are cached u64, of leaf entries the table's page u64}, 64 raw entries, and above the last
- *   level 8 links for each entry to the blocks of its table.
- * A root is a block without entries, linked to its table: {epoch, -, its name u64, page u64, next of its bucket, -, KeyID, levels}.
+ * tree in the shape of the tables. It stays bound to its places over INVEPT, which only ends the names of the LP's roots: an entry is
+ * cached while it bears the name that its root has now. A name is even; with bit 0 the path or block is {@link IRREGULAR}.
+ *   Inner block, 64 entries of a table: records of a line each, {name u64, raw u64, links to the 8 blocks of the entry's table u32}.
+ *   Leaf block, 64 entries: {name u64, which are cached u64, table u64, region u64, which must not be written u64}, raw entries.
+ *   Root: {name u64, name in which it was irregular u64, page u64, KeyID, levels, next of its bucket}, links to its 8 blocks.
  */
 
 import { allocate, reserve, tryAllocate } from './arena';
@@ -13,14 +13,14 @@ export const MAX_LPS: u32 = 1024;
 const SLOTS: usize = 16;
 const BUCKETS: usize = 64;
 
-/** LP: {epoch, blocks bound, blocks bound in the first epoch, next and end of the current chunk, chunk, first chunk}, buckets, slots. */
-const EPOCH = 0;
-const BOUND = 4;
-const FIRST_BOUND = 8;
-const NEXT = 12;
-const END = 16;
-const CHUNK = 20;
-const FIRST_CHUNK = 24;
+/** LP: {last name before INVEPT u64, blocks bound, at the first INVEPT, next and end of the chunk, chunk, first chunk}, buckets, slots. */
+const ENDED = 0;
+const BOUND = 8;
+const FIRST_BOUND = 12;
+const NEXT = 16;
+const END = 20;
+const CHUNK = 24;
+const FIRST_CHUNK = 28;
 const LP_ROOTS: usize = 64;
 const LP_SLOTS: usize = LP_ROOTS + (BUCKETS << 2);
 const SLOT_SHIFT: usize = 5;
@@ -34,28 +34,42 @@ export const SLOT_LEVELS = 12;
 const SLOT_ROOT = 16;
 const SLOT_LP = 20;
 
-/** Block. */
-export const BLOCK_EPOCH = 0;
-export const CACHED = 8;
-export const TABLE = 16;
-export const ROOT_NAME = 8;
-const ROOT_NEXT = 24;
-const ROOT_TAG = 32;
-export const ENTRIES: usize = 64;
-export const LINKS: usize = ENTRIES + 512;
-const LAST_BYTES: usize = LINKS;
-const INNER_BYTES: usize = LINKS + 2048;
+/** Root, record and leaf block. */
+export const NAME = 0;
+export const IRREGULAR: u64 = 1;
+export const ROOT_IRREGULAR = 8;
+export const ROOT_PAGE = 16;
+const ROOT_TAG = 24;
+const ROOT_NEXT = 32;
+export const ROOT_LINKS: usize = 64;
+const ROOT_BYTES: usize = 128;
 
-/** Chunk: {next, end}, then blocks. The first one holds the longest path: a root, four inner blocks, a last one. */
+export const RAW = 8;
+export const LINKS: usize = 16;
+const INNER_BYTES: usize = 4096;
+
+export const CACHED = 8;
+/** Page of the table that the entries come from, with KNOWN, and IRREGULAR when the path to it must not be written. */
+export const TABLE = 16;
+export const KNOWN: u64 = 2;
+export const REGION = 24;
+export const DENIED = 32;
+export const ENTRIES: usize = 64;
+const LEAF_BYTES: usize = ENTRIES + 512;
+
+/** Leaf blocks by region: a root's blocks start at a place of their own. Direct-mapped; a block says itself what it is. */
+const FRONT_ENTRIES: usize = 16384;
+const front: usize = memory.data(65536, 64);
+
+/** Chunk: {next, end}, then blocks. The first one holds the longest path: a root, four inner blocks, a leaf block. */
 const CHUNK_HEADER: usize = 64;
-const FIRST_CHUNK_BYTES: usize = CHUNK_HEADER + 5 * INNER_BYTES + LAST_BYTES;
-const MAX_CHUNK_BYTES: usize = 256 * 1024;
-const MAX_EPOCH: u32 = 0xffffff;
+const FIRST_CHUNK_BYTES: usize = CHUNK_HEADER + ROOT_BYTES + 4 * INNER_BYTES + LEAF_BYTES;
+const MAX_CHUNK_BYTES: usize = 128 * 1024;
 /** Blocks are kept over INVEPT until there are this many times more than the first epoch needed. */
 const KEPT_FACTOR: u32 = 4;
 const KEPT_ALWAYS: u32 = 64;
 
-/** Each root of each LP between two INVEPTs has a name of its own. */
+/** Each root of each LP between two INVEPTs has a name of its own, larger than those before. */
 let names: u64 = 0;
 
 function lpAt(lp: u32): usize {
@@ -67,7 +81,6 @@ function powerOn(lp: u32): usize {
   const at = allocate(LP_BYTES + FIRST_CHUNK_BYTES);
   const chunk = at + LP_BYTES;
   store<u32>(chunk, <u32>(chunk + FIRST_CHUNK_BYTES), 4);
-  store<u32>(at, 1, EPOCH);
   store<u32>(at, <u32>chunk, FIRST_CHUNK);
   for (let slot: usize = 0; slot < SLOTS; ++slot) store<u32>(at + LP_SLOTS + (slot << SLOT_SHIFT), <u32>at, SLOT_LP);
   forget(at);
@@ -100,6 +113,7 @@ function forget(at: usize): void {
   store<u32>(at, <u32>(chunk + CHUNK_HEADER), NEXT);
   store<u32>(at, load<u32>(chunk, 4), END);
   memory.fill(at + LP_ROOTS, 0, BUCKETS << 2);
+  memory.fill(front, 0, FRONT_ENTRIES << 2);
   for (let slot: usize = 0; slot < SLOTS; ++slot) store<u32>(at + LP_SLOTS + (slot << SLOT_SHIFT), 0, SLOT_ROOT);
 }
 
@@ -112,10 +126,9 @@ export function invept(lp: u32): void {
   const at = lpAt(lp);
   if (at == 0) return;
   const bound = load<u32>(at, BOUND);
-  const epoch = load<u32>(at, EPOCH);
   if (load<u32>(at, FIRST_BOUND) == 0) store<u32>(at, bound, FIRST_BOUND);
-  store<u32>(at, epoch == MAX_EPOCH ? 1 : epoch + 1, EPOCH);
-  if (epoch == MAX_EPOCH || bound > load<u32>(at, FIRST_BOUND) * KEPT_FACTOR + KEPT_ALWAYS) forget(at);
+  store<u64>(at, names, ENDED);
+  if (bound > load<u32>(at, FIRST_BOUND) * KEPT_FACTOR + KEPT_ALWAYS) forget(at);
 }
 
 export function inveptAll(): void {
@@ -144,28 +157,33 @@ function take(at: usize, bytes: usize): usize {
   const block = <usize>load<u32>(at, NEXT);
   store<u32>(at, <u32>(block + bytes), NEXT);
   store<u32>(at, load<u32>(at, BOUND) + 1, BOUND);
-  memory.fill(block, 0, ENTRIES);
-  if (bytes == INNER_BYTES) memory.fill(block + LINKS, 0, 2048);
+  memory.fill(block, 0, bytes == LEAF_BYTES ? ENTRIES : bytes);
   return block;
 }
 
-/** Binds a block to the place that `link` names; 0 when memory is short. */
+/** The block that `link` names, bound to its place now if there is none; 0 when memory is short. */
 export function bind(slot: usize, link: usize, last: bool): usize {
-  const block = take(load<u32>(slot, SLOT_LP), last ? LAST_BYTES : INNER_BYTES);
+  let block = <usize>load<u32>(link);
+  if (block != 0) return block;
+  block = take(load<u32>(slot, SLOT_LP), last ? LEAF_BYTES : INNER_BYTES);
   store<u32>(link, <u32>block);
   return block;
 }
 
-/** The root block of what the slot is set to, with the name and the epoch that hold now. */
-export function rootBlock(slot: usize): usize {
-  let block = <usize>load<u32>(slot, SLOT_ROOT);
-  if (block == 0) block = findRoot(slot);
-  const epoch = load<u32>(<usize>load<u32>(slot, SLOT_LP), EPOCH);
-  if (load<u32>(block, BLOCK_EPOCH) != epoch) {
-    store<u32>(block, epoch, BLOCK_EPOCH);
-    store<u64>(block, ++names, ROOT_NAME);
+/** Where the front has the leaf block of a region. */
+export function frontOf(root: usize, region: u64): usize {
+  return front + ((<usize>(<u32>region + <u32>root) & (FRONT_ENTRIES - 1)) << 2);
+}
+
+/** The root of what the slot is set to, with the name that holds now. */
+export function rootOf(slot: usize): usize {
+  let root = <usize>load<u32>(slot, SLOT_ROOT);
+  if (root == 0) root = findRoot(slot);
+  if (load<u64>(root, NAME) <= load<u64>(<usize>load<u32>(slot, SLOT_LP), ENDED)) {
+    names += 2;
+    store<u64>(root, names, NAME);
   }
-  return block;
+  return root;
 }
 
 function findRoot(slot: usize): usize {
@@ -173,20 +191,19 @@ function findRoot(slot: usize): usize {
   const page = load<u64>(slot, SLOT_PAGE);
   const tag = load<u64>(slot, SLOT_KEY_ID);
   const bucket = at + LP_ROOTS + (((<usize>(page >> 12) ^ <usize>(page >> 18) ^ <usize>tag) & (BUCKETS - 1)) << 2);
-  let block = <usize>load<u32>(bucket);
-  while (block != 0 && (load<u64>(block, TABLE) != page || load<u64>(block, ROOT_TAG) != tag))
-    block = load<u32>(block, ROOT_NEXT);
-  if (block == 0) {
-    block = take(at, INNER_BYTES);
-    if (block == 0) {
+  let root = <usize>load<u32>(bucket);
+  while (root != 0 && (load<u64>(root, ROOT_PAGE) != page || load<u64>(root, ROOT_TAG) != tag)) root = load<u32>(root, ROOT_NEXT);
+  if (root == 0) {
+    root = take(at, ROOT_BYTES);
+    if (root == 0) {
       forget(at);
-      block = take(at, INNER_BYTES);
+      root = take(at, ROOT_BYTES);
     }
-    store<u64>(block, page, TABLE);
-    store<u64>(block, tag, ROOT_TAG);
-    store<u32>(block, load<u32>(bucket), ROOT_NEXT);
-    store<u32>(bucket, <u32>block);
+    store<u64>(root, page, ROOT_PAGE);
+    store<u64>(root, tag, ROOT_TAG);
+    store<u32>(root, load<u32>(bucket), ROOT_NEXT);
+    store<u32>(bucket, <u32>root);
   }
-  store<u32>(slot, <u32>block, SLOT_ROOT);
-  return block;
+  store<u32>(slot, <u32>root, SLOT_ROOT);
+  return root;
 }

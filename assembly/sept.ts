@@ -1,82 +1,59 @@
 /**
- * The S-EPT walk of a logical processor. Its TLB and paging-structure caches are architectural: they hold whatever was read,
- * without bound, until INVEPT (sept-cache.ts). Translations belong to a root, as the CPU's belong to an EPTP and a KeyID: another
- * root does not see them, and going back finds them as they were. Two accelerators are invisible: a cursor on the 256 KiB walked
- * last, and for each 2 MiB a way past the upper levels.
+ * The S-EPT walks of a logical processor. Its TLB and paging-structure caches are architectural: they hold whatever was read, without
+ * bound, until INVEPT (sept-cache.ts). Translations belong to a root, as the CPU's belong to an EPTP and a KeyID: another root does
+ * not see them, and going back finds them as they were. Here are the walks that nothing stops, without a call; what they leave is
+ * walked by sept-slow.ts.
  */
 
-import { holdLine } from './access';
-import { isPoisoned } from './cache';
-import { addressBits, cacheSets, lru } from './config';
+import { cacheSets, lru } from './config';
 import { count } from './counters';
-import { WALK_HPA, WALK_MAPPED, WALK_POISON, WALK_STATUS, WALK_VIOLATION } from './layout';
+import { WALK_HPA, WALK_MAPPED, WALK_STATUS, WALK_VIOLATION } from './layout';
 import { walkResult } from './memory-map';
-import { cachedFault } from './origins';
 import {
-  BLOCK_EPOCH,
-  bind,
   CACHED,
   ENTRIES,
-  forgetSlot,
+  frontOf,
+  KNOWN,
   LINKS,
-  ROOT_NAME,
-  rootBlock,
+  NAME,
+  RAW,
+  REGION,
+  ROOT_IRREGULAR,
+  ROOT_LINKS,
+  rootOf,
   SLOT_KEY_ID,
   SLOT_LEVELS,
-  SLOT_PAGE,
+  ROOT_PAGE,
   slotOf,
   TABLE,
 } from './sept-cache';
-import { ADDRESS, finish, finishBad, finishLarge, LAST_LEAF_LEVEL, LEAF, READ, WRITE } from './sept-entry';
+import { ADDRESS, decisiveBits, finish, LEAF, READ, WRITE } from './sept-entry';
+import { walkSlowly } from './sept-slow';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
-import { cachedBytes, dataPage, POISONED, recentView, validIn } from './views';
+import { dataPage, POISONED, recentView, validIn } from './views';
 
-/** Beside the walk statuses: the cursor is where it should be; the LP's mirror was lost on the way. */
-const FOUND: i32 = -1;
-const LOST: i32 = -2;
-
-/**
- * Cursor: {region u64 = GPA >> 18, its block, the block's WRITE right u64; lines of its table that can be read at once u64, the
- * table's bytes or 0; and what it holds for: the root's name u64, the epoch}.
- */
-const REGION = 0;
-const RIGHTS = 8;
-const LINES = 16;
-const NAME = 24;
-const BLOCK = 32;
-const BYTES = 36;
-const EPOCH = 40;
-/** Progress of the call: walks begun, those that the counters have, the others' misses. */
-const BEGUN = 48;
-const SETTLED = 52;
-const MISSED = 56;
-/** Entry of the leaf walked last. */
-const LAST = 64;
-const cursor: usize = memory.data(72, 64);
-const NOWHERE: u64 = 0xffffffffffffffff;
-
-/**
- * Front, by GPA >> 21: {name of the root u64, GPA >> 21, links of the level-1 entry | may write}. Direct-mapped.
- */
-const FRONT_ENTRIES: usize = 4096;
-const FRONT_REGION = 8;
-const FRONT_LINKS = 12;
-const front: usize = memory.data(65536, 64);
-
+/** The call: {what decides about an inner entry u64, steps above the leaves u32, misses u32, KeyID, package, root, levels, entry last used u64}. */
+const DECISIVE = 0;
+const STEPS = 8;
+const MISSES = 12;
+const KEY_ID = 16;
+const PACKAGE = 20;
+const ROOT = 24;
+const LEVELS = 28;
+const LAST = 32;
+const call: usize = memory.data(64, 64);
 const single: usize = memory.data(16, 16);
 
-/** Bits that decide whether an entry can be used: READ alone of them. */
-let decisive: u64 = 0;
-/** A bounded cache that evicts the least recently used line is asked for each entry. */
-let asksEachTime: bool = false;
+/** A double with the exponent of 2^52 has an integer below 2^52 in its low bits. */
+const EXPONENT: u64 = 0x4330000000000000;
+const TWO_52: f64 = 4503599627370496.0;
 
-/** Exact for integers below 2^52. */
-function toU64(x: f64): u64 {
-  return reinterpret<u64>(x + 4503599627370496.0) & 0xfffffffffffff;
+function bitsAt(list: usize, i: u32): u64 {
+  return reinterpret<u64>(load<f64>(list + ((<usize>i) << 3)) + TWO_52);
 }
 
 function toF64(x: u64): f64 {
-  return reinterpret<f64>(x | 0x4330000000000000) - 4503599627370496.0;
+  return reinterpret<f64>(x | EXPONENT) - TWO_52;
 }
 
 /** Walks for the 4 KiB page at `gpa`. */
@@ -86,264 +63,135 @@ export function walk(lp: u32, slot: u32, pkg: u32, gpa: f64, write: bool): i32 {
   return load<i32>(walkResult, WALK_STATUS);
 }
 
-/** Adds the walks begun so far to the counters. `missing`: 1 when the last of them is known to miss but not in MISSED yet. */
-function settle(missing: u32): void {
-  const walks = load<u32>(cursor, BEGUN) - load<u32>(cursor, SETTLED);
-  const misses = load<u32>(cursor, MISSED) + missing;
-  count(COUNTER_SEPT_WALKS, walks);
-  count(COUNTER_TLB_MISSES, misses);
-  count(COUNTER_TLB_HITS, <u64>walks - <u64>misses);
-  store<u32>(cursor, load<u32>(cursor, BEGUN), SETTLED);
-  store<u32>(cursor, 0 - missing, MISSED);
+/** Bytes of a table of the call's when the package holds the line with that index and it can be read at once; else 0. */
+function readable(table: u64, line: u64): usize {
+  const view = recentView(table >> 12, load<u32>(call, KEY_ID));
+  if (view == 0) return 0;
+  const lines = validIn(view, load<u32>(call, PACKAGE)) & ~load<u64>(view, POISONED);
+  return ((lines >> line) & 1) == 0 ? 0 : dataPage(view);
 }
 
-function missed(): void {
-  store<u32>(cursor, load<u32>(cursor, MISSED) + 1, MISSED);
-}
-
-function begin(slot: usize): void {
-  asksEachTime = lru && cacheSets != 0;
-  decisive = READ | (ADDRESS & ~(((<u64>1) << addressBits) - 1));
-  store<u32>(cursor, 0, BEGUN);
-  store<u32>(cursor, 0, SETTLED);
-  store<u32>(cursor, 0, MISSED);
-  store<u32>(cursor, 0, BYTES);
-  enter(slot);
-}
-
-/** The cursor stays where it is if it is in the slot's root, and no INVEPT came since. */
-function enter(slot: usize): void {
-  const root = rootBlock(slot);
-  const name = load<u64>(root, ROOT_NAME);
-  if (load<u64>(cursor, NAME) == name) return;
-  store<u64>(cursor, name, NAME);
-  store<u64>(cursor, NOWHERE, REGION);
-  store<u32>(cursor, load<u32>(root, BLOCK_EPOCH), EPOCH);
-}
-
-/** Lines of the view that `pkg` holds and that can be read without asking; see {@link hold} for the others. */
-function readable(view: usize, pkg: u32): u64 {
-  return validIn(view, pkg) & ~load<u64>(view, POISONED);
-}
-
-/** The line's bytes, through the package's cache; 0 when it is poisoned. */
-function hold(table: u64, index: u32, pkg: u32, keyId: u32): usize {
-  settle(1);
-  const view = holdLine(pkg, table >> 12, index, keyId);
-  if (!isPoisoned(view, (<u64>1) << index)) return cachedBytes(view, index);
-  cachedFault((table >> 6) | <u64>index, keyId);
-  return 0;
-}
-
-function setCached(block: usize, bits: u64, raw: u64, index: u64): void {
-  store<u64>(block + ((<usize>index & 63) << 3), raw, ENTRIES);
-  store<u64>(block, bits | ((<u64>1) << index), CACHED);
-}
-
-/** Goes down to the block of leaf entries for `gpa`: {@link FOUND}, {@link LOST}, or the walk ended above it with that status. */
-function descend(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
-  const levels = load<u32>(slot, SLOT_LEVELS);
-  if (gpa >> (12 + 9 * <u64>levels) != 0) {
-    missed();
-    return finish(WALK_VIOLATION, levels - 1, 0, 0);
-  }
-  const epoch = load<u32>(cursor, EPOCH);
-  const keyId = load<u32>(slot, SLOT_KEY_ID);
-  let links = rootBlock(slot) + LINKS;
-  let raw = load<u64>(slot, SLOT_PAGE);
-  let rights = WRITE;
+/** Goes down to the block of leaf entries for the GPA and makes the front know it; 0 when something is out of the ordinary. */
+function descend(bits: u64): usize {
+  const root = <usize>load<u32>(call, ROOT);
+  const name = load<u64>(root, NAME);
+  const decisive = load<u64>(call, DECISIVE);
+  const levels = load<u32>(call, LEVELS);
+  let links = root + ROOT_LINKS;
+  let raw = load<u64>(root, ROOT_PAGE);
   // The index of the table at hand is in the top 9 bits.
-  let rest = gpa << (52 - 9 * <u64>levels);
+  let rest = bits << (52 - 9 * <u64>levels);
   for (let level = levels - 1; level != 0; --level) {
-    const link = links + ((<usize>(rest >> 61)) << 2);
-    let block = <usize>load<u32>(link);
-    if (block == 0) {
-      block = bind(slot, link, false);
-      if (block == 0) return LOST;
-    }
-    const index = rest >> 55;
-    const bits = load<u32>(block, BLOCK_EPOCH) == epoch ? load<u64>(block, CACHED) : 0;
-    if (((bits >> index) & 1) != 0) {
-      raw = load<u64>(block + ((<usize>index & 63) << 3), ENTRIES);
+    const block = <usize>load<u32>(links + (<usize>(rest >> 61) << 2));
+    if (block == 0) return 0;
+    const record = block + (<usize>(rest >> 49) & 0xfc0);
+    if (load<u64>(record, NAME) == name) {
+      raw = load<u64>(record, RAW);
+      if ((raw & LEAF) != 0) return 0;
     } else {
-      count(COUNTER_SEPT_WALK_STEPS);
-      const table = raw & ADDRESS;
-      const view: usize = asksEachTime ? 0 : recentView(table >> 12, keyId);
-      let bytes: usize = 0;
-      if (view != 0 && ((readable(view, pkg) >> (rest >> 58)) & 1) != 0) bytes = dataPage(view);
-      if (bytes != 0) {
-        bytes += (<usize>index) << 3;
-      } else {
-        bytes = hold(table, <u32>(rest >> 58), pkg, keyId);
-        if (bytes == 0) {
-          missed();
-          return finish(WALK_POISON, level, 0, 0);
-        }
-        bytes += (<usize>index & 7) << 3;
-      }
-      raw = load<u64>(bytes);
-      if ((raw & (decisive | LEAF)) != READ) {
-        missed();
-        if ((raw & decisive) != READ || level > LAST_LEAF_LEVEL) return finishBad(level, raw);
-      }
-      store<u32>(block, epoch, BLOCK_EPOCH);
-      setCached(block, bits, raw, index);
+      const bytes = readable(raw & ADDRESS, rest >> 58);
+      if (bytes == 0) return 0;
+      raw = load<u64>(bytes + (<usize>(rest >> 52) & 0xff8));
+      if ((raw & decisive) != (READ | WRITE)) return 0;
+      store<u64>(record, name, NAME);
+      store<u64>(record, raw, RAW);
+      store<u32>(call, load<u32>(call, STEPS) + 1, STEPS);
     }
-    rights &= raw;
-    if ((raw & LEAF) != 0) return finishLarge(raw, level, gpa, write && rights == 0);
-    links = block + LINKS + ((<usize>index & 63) << 5);
+    links = record + LINKS;
     rest <<= 9;
   }
-  return reachLeaves(slot, gpa, links, raw & ADDRESS, rights);
-}
-
-/** Binds the block of leaf entries and makes the front know the way. */
-function reachLeaves(slot: usize, gpa: u64, links: usize, table: u64, rights: u64): i32 {
-  const link = links + ((<usize>(gpa >> 18) & 7) << 2);
-  let block = <usize>load<u32>(link);
-  if (block == 0) {
-    block = bind(slot, link, true);
-    if (block == 0) return LOST;
-  }
-  const epoch = load<u32>(cursor, EPOCH);
-  if (load<u32>(block, BLOCK_EPOCH) != epoch) {
-    store<u32>(block, epoch, BLOCK_EPOCH);
+  const block = <usize>load<u32>(links + (<usize>(rest >> 61) << 2));
+  if (block == 0) return 0;
+  if (load<u64>(block, NAME) != name) {
+    store<u64>(block, name, NAME);
     store<u64>(block, 0, CACHED);
   }
-  store<u64>(block, table, TABLE);
-  const way = front + ((<usize>(gpa >> 21) & (FRONT_ENTRIES - 1)) << 4);
-  store<u64>(way, load<u64>(cursor, NAME));
-  store<u32>(way, <u32>(gpa >> 21), FRONT_REGION);
-  store<u32>(way, <u32>links | <u32>(rights >> 1), FRONT_LINKS);
-  moveTo(gpa, block, rights);
-  return FOUND;
-}
-
-function moveTo(gpa: u64, block: usize, rights: u64): void {
-  store<u64>(cursor, gpa >> 18, REGION);
-  store<u64>(cursor, rights, RIGHTS);
-  store<u32>(cursor, <u32>block, BLOCK);
-  store<u32>(cursor, 0, BYTES);
-}
-
-/** Brings the cursor to the block of leaf entries for `gpa`: {@link FOUND}, or the walk ended above it with that status. */
-function seek(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
-  const way = front + ((<usize>(gpa >> 21) & (FRONT_ENTRIES - 1)) << 4);
-  if (load<u64>(way) == load<u64>(cursor, NAME) && <u64>load<u32>(way, FRONT_REGION) == gpa >> 21) {
-    const links = load<u32>(way, FRONT_LINKS);
-    const block = <usize>load<u32>((<usize>links & ~(<usize>1)) + ((<usize>(gpa >> 18) & 7) << 2));
-    if (block != 0 && load<u32>(block, BLOCK_EPOCH) == load<u32>(cursor, EPOCH)) {
-      moveTo(gpa, block, (<u64>(links & 1)) << 1);
-      return FOUND;
-    }
-  }
-  return seekFromRoot(slot, pkg, gpa, write);
-}
-
-function seekFromRoot(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
-  while (true) {
-    const status = descend(slot, pkg, gpa, write);
-    if (status != LOST) {
-      if (status != FOUND) store<u64>(cursor, NOWHERE, REGION);
-      return status;
-    }
-    forgetSlot(slot);
-    enter(slot);
-  }
-}
-
-/** Reads the leaf entry of `gpa` in the cursor's block and caches it: {@link FOUND}, or the walk ended with that status. */
-function readLeaf(slot: usize, pkg: u32, gpa: u64): i32 {
-  count(COUNTER_SEPT_WALK_STEPS);
-  const block = <usize>load<u32>(cursor, BLOCK);
-  const table = load<u64>(block, TABLE);
-  const keyId = load<u32>(slot, SLOT_KEY_ID);
-  let bytes = <usize>load<u32>(cursor, BYTES);
-  if (bytes == 0) {
-    const view: usize = asksEachTime ? 0 : recentView(table >> 12, keyId);
-    bytes = view == 0 ? 0 : dataPage(view);
-    store<u64>(cursor, bytes == 0 ? 0 : readable(view, pkg), LINES);
-    store<u32>(cursor, <u32>bytes, BYTES);
-  }
-  let at = bytes + (<usize>(gpa >> 9) & 0xff8);
-  if (((load<u64>(cursor, LINES) >> (gpa >> 15)) & 1) == 0) {
-    store<u32>(cursor, 0, BYTES);
-    const line = hold(table, <u32>(gpa >> 15) & 63, pkg, keyId);
-    at = line + (<usize>(gpa >> 9) & 0x38);
-    if (line == 0) {
-      missed();
-      return finish(WALK_POISON, 0, 0, 0);
-    }
-  }
-  missed();
-  const raw = load<u64>(at);
-  // Bit 7 is ignored at 4 KiB: an ordinary EPT leaves it clear.
-  if ((raw & decisive) != READ) return finishBad(0, raw);
-  setCached(block, load<u64>(block, CACHED), raw, gpa >> 12);
-  return FOUND;
+  store<u64>(block, (raw & ADDRESS) | KNOWN, TABLE);
+  store<u64>(block, bits >> 18, REGION);
+  store<u32>(frontOf(root, bits >> 18), <u32>block);
+  return block;
 }
 
 /**
- * Goes on from walk `start` while nothing is out of the ordinary: the cursor's block, lines that can be read, pages that are
- * mapped. Returns the first walk that it leaves to others; nothing in here can fail.
+ * Goes on from walk `start` in one block of leaf entries: lines that can be read, pages that are mapped. Returns the first walk that it
+ * leaves to others.
  */
-function walkRegion(from: usize, to: usize, start: u32, n: u32, write: bool): u32 {
-  const block = <usize>load<u32>(cursor, BLOCK);
-  const region = load<u64>(cursor, REGION);
-  const bytes = <usize>load<u32>(cursor, BYTES);
-  const lines = bytes == 0 ? 0 : load<u64>(cursor, LINES);
-  const rights = write ? WRITE : 0;
-  if ((rights & ~load<u64>(cursor, RIGHTS)) != 0) return start;
-  const mask = decisive | rights;
+function walkBlock(block: usize, from: usize, to: usize, start: u32, n: u32, rights: u64): u32 {
+  const region = load<u64>(block, REGION);
   const good = READ | rights;
-  let cached = load<u64>(block, CACHED);
-  let misses: u32 = 0;
-  let raw = load<u64>(cursor, LAST);
+  const before = load<u64>(block, CACHED);
+  let cached = before;
+  let bytes: usize = 0;
+  let lines: u64 = 0;
+  let raw = load<u64>(call, LAST);
   let i = start;
-  for (; i < n; ++i) {
-    const gpa = toU64(load<f64>(from + ((<usize>i) << 3)));
-    if (gpa >> 18 != region) break;
-    const entry = block + (<usize>(gpa >> 9) & 0x1f8);
-    if (((cached >> (gpa >> 12)) & 1) != 0) {
+  do {
+    const bits = bitsAt(from, i);
+    if (bits >> 18 != region) break;
+    const entry = block + (<usize>(bits >> 9) & 0x1f8);
+    if (((cached >> (bits >> 12)) & 1) != 0) {
       const known = load<u64>(entry, ENTRIES);
       if ((known & good) != good) break;
       raw = known;
     } else {
-      if (((lines >> (gpa >> 15)) & 1) == 0) break;
-      const read = load<u64>(bytes + (<usize>(gpa >> 9) & 0xff8));
-      if ((read & mask) != good) break;
+      if (((lines >> (bits >> 15)) & 1) == 0) {
+        const table = load<u64>(block, TABLE);
+        if (bytes != 0 || (table & 3) != KNOWN || load<u64>(call, DECISIVE) == 0) break;
+        const view = recentView(table >> 12, load<u32>(call, KEY_ID));
+        if (view == 0) break;
+        bytes = dataPage(view);
+        lines = validIn(view, load<u32>(call, PACKAGE)) & ~load<u64>(view, POISONED);
+        if (bytes == 0 || ((lines >> (bits >> 15)) & 1) == 0) break;
+      }
+      const read = load<u64>(bytes + (<usize>(bits >> 9) & 0xff8));
+      if ((read & ((load<u64>(call, DECISIVE) & ~(LEAF | WRITE)) | good)) != good) break;
       raw = read;
       store<u64>(entry, read, ENTRIES);
-      cached |= (<u64>1) << (gpa >> 12);
-      misses += 1;
+      cached |= (<u64>1) << (bits >> 12);
     }
     store<f64>(to + ((<usize>i) << 3), toF64(raw & ADDRESS));
+    i += 1;
+  } while (i != n);
+  if (cached != before) {
+    store<u64>(block, cached, CACHED);
+    store<u32>(call, load<u32>(call, MISSES) + <u32>popcnt(cached ^ before), MISSES);
   }
-  store<u64>(block, cached, CACHED);
-  store<u64>(cursor, raw, LAST);
-  store<u32>(cursor, load<u32>(cursor, MISSED) + misses, MISSED);
-  store<u32>(cursor, i, BEGUN);
-  count(COUNTER_SEPT_WALK_STEPS, misses);
+  store<u64>(call, raw, LAST);
   return i;
 }
 
-/** One walk, of whatever kind; its HPA goes to `to`. */
-function walkOne(slot: usize, pkg: u32, gpa: u64, write: bool, to: usize): i32 {
-  if (gpa >> 18 != load<u64>(cursor, REGION)) {
-    const status = seek(slot, pkg, gpa, write);
-    if (status == WALK_MAPPED) store<f64>(to, toF64(load<u64>(walkResult, WALK_HPA)));
-    if (status != FOUND) return status;
+/** Goes on from walk `start` while nothing is out of the ordinary, and adds these walks to the counters. */
+function walkFast(from: usize, to: usize, start: u32, n: u32, rights: u64): u32 {
+  const root = <usize>load<u32>(call, ROOT);
+  const name = load<u64>(root, NAME);
+  const descends = load<u64>(call, DECISIVE) != 0 && load<u64>(root, ROOT_IRREGULAR) != name;
+  store<u64>(call, 0, STEPS);
+  let i = start;
+  while (i < n) {
+    const bits = bitsAt(from, i);
+    let block = <usize>load<u32>(frontOf(root, bits >> 18));
+    if (load<u64>(block, NAME) != name || load<u64>(block, REGION) != bits >> 18) {
+      block = descends && (bits & ~EXPONENT) >> (12 + 9 * <u64>load<u32>(call, LEVELS)) == 0 ? descend(bits) : 0;
+      if (block == 0) break;
+    }
+    const next = walkBlock(block, from, to, i, n, rights);
+    if (next == i) break;
+    i = next;
   }
-  const block = <usize>load<u32>(cursor, BLOCK);
-  if (((load<u64>(block, CACHED) >> (gpa >> 12)) & 1) == 0) {
-    const status = readLeaf(slot, pkg, gpa);
-    if (status != FOUND) return status;
-  }
-  const raw = load<u64>(block + (<usize>(gpa >> 9) & 0x1f8), ENTRIES);
-  store<u64>(cursor, raw, LAST);
-  if (write && (raw & load<u64>(cursor, RIGHTS)) == 0) return finish(WALK_VIOLATION, 0, raw, 0);
-  store<f64>(to, toF64(raw & ADDRESS));
-  return FOUND;
+  const misses = load<u32>(call, MISSES);
+  count(COUNTER_SEPT_WALKS, i - start);
+  count(COUNTER_TLB_MISSES, misses);
+  count(COUNTER_TLB_HITS, i - start - misses);
+  count(COUNTER_SEPT_WALK_STEPS, misses + load<u32>(call, STEPS));
+  return i;
+}
+
+/** A bounded cache that evicts the least recently used line is asked for each entry. */
+function begin(slot: usize, pkg: u32): void {
+  store<u64>(call, lru && cacheSets != 0 ? 0 : decisiveBits() | LEAF | WRITE, DECISIVE);
+  store<u32>(call, load<u32>(slot, SLOT_KEY_ID), KEY_ID);
+  store<u32>(call, pkg, PACKAGE);
+  store<u32>(call, load<u32>(slot, SLOT_LEVELS), LEVELS);
 }
 
 /**
@@ -357,22 +205,19 @@ export function walkMany(lp: u32, slotNumber: u32, pkg: u32, from: usize, to: us
     finish(WALK_VIOLATION, 0, 0, 0);
     return 0;
   }
-  begin(slot);
-  let status = FOUND;
+  begin(slot, pkg);
   let i: u32 = 0;
-  for (; i < n; ++i) {
-    if (toU64(load<f64>(from + ((<usize>i) << 3))) >> 18 == load<u64>(cursor, REGION)) {
-      status = FOUND;
-      i = walkRegion(from, to, i, n, write);
-      if (i == n) break;
+  while (i < n) {
+    store<u32>(call, <u32>rootOf(slot), ROOT);
+    i = walkFast(from, to, i, n, write ? WRITE : 0);
+    if (i == n) {
+      const raw = load<u64>(call, LAST);
+      finish(WALK_MAPPED, 0, raw, raw & ADDRESS);
+      break;
     }
-    store<u32>(cursor, i + 1, BEGUN);
-    const at = (<usize>i) << 3;
-    status = walkOne(slot, pkg, toU64(load<f64>(from + at)), write, to + at);
-    if (status != FOUND && status != WALK_MAPPED) break;
+    if (walkSlowly(slot, pkg, bitsAt(from, i) & ~EXPONENT, write) != WALK_MAPPED) break;
+    store<f64>(to + ((<usize>i) << 3), toF64(load<u64>(walkResult, WALK_HPA)));
+    i += 1;
   }
-  settle(0);
-  const raw = load<u64>(cursor, LAST);
-  if (status == FOUND) finish(WALK_MAPPED, 0, raw, raw & ADDRESS);
   return i;
 }

@@ -51,6 +51,21 @@ export class SeptWalker {
   }
 
   walk(gpa: number, write: boolean): number {
+    const status = this.#translate(gpa, write);
+    if (status === VIOLATION) this.#dropPath(gpa);
+    return status;
+  }
+
+  /** A violation invalidates what would be used to translate the address. */
+  #dropPath(gpa: number): void {
+    for (let level = 0; level < LEVELS; level++) {
+      const prefix = Math.floor(gpa / SPAN[level]!);
+      this.#leaves[level]?.delete(prefix);
+      this.#tables[level]!.delete(prefix);
+    }
+  }
+
+  #translate(gpa: number, write: boolean): number {
     for (let level = 0; level <= LAST_LEAF_LEVEL; level++) {
       const leaf = this.#leaves[level]!.get(Math.floor(gpa / SPAN[level]!));
       if (leaf) return this.#finish(leaf, level, gpa, write);

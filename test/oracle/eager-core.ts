@@ -330,13 +330,13 @@ export class EagerCore implements MemoryCore {
   coldReset(): void {
     this.#caches.drop();
     this.#memory.coldReset();
-    for (const walker of this.#walkers.values()) walker.reset();
+    for (const walker of this.#walkers.values()) walker.invalidate();
   }
 
   warmReset(): void {
     for (let pkg = 0; pkg < this.config.packages; ++pkg) this.wbinvd(pkg);
     this.#memory.keys.powerOn();
-    for (const walker of this.#walkers.values()) walker.reset();
+    for (const walker of this.#walkers.values()) walker.invalidate();
   }
 
   setEvent(id: number): void {

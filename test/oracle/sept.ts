@@ -12,6 +12,11 @@ export interface Root {
   readonly levels: number;
 }
 
+interface Cached {
+  readonly entry: bigint;
+  readonly writable: boolean;
+}
+
 export interface WalkResult {
   status: WalkStatus;
   hpa: number;
@@ -37,9 +42,9 @@ function isLeaf(entry: bigint, level: number): boolean {
 
 export class Walker {
   readonly #addressBits: number;
-  #roots: (Root | undefined)[] = [];
-  /** By root, level and address: the entry as it was when first walked. */
-  #entries = new Map<string, bigint>();
+  readonly #roots: (Root | undefined)[] = [];
+  /** By root, level and address: the entry as it was when it was read, and whether it and all above it may be written. */
+  readonly #entries = new Map<string, Cached>();
 
   constructor(addressBits: number) {
     this.#addressBits = addressBits;
@@ -49,13 +54,8 @@ export class Walker {
     this.#roots[slot] = root;
   }
 
-  /** INVEPT, all contexts. */
+  /** INVEPT, all contexts, and a reset: the roots are the VMM's to set. */
   invalidate(): void {
-    this.#entries.clear();
-  }
-
-  reset(): void {
-    this.#roots = [];
     this.#entries.clear();
   }
 
@@ -63,25 +63,40 @@ export class Walker {
     const root = this.#roots[slot];
     if (!root) return { status: VIOLATION, hpa: 0, entry: 0n, level: 0 };
     const address = BigInt(gpa);
-    let level = root.levels - 1;
-    let table = root.rootPa;
+    const top = root.levels - 1;
+    if (address >> levelShift(root.levels) !== 0n) return { status: VIOLATION, hpa: 0, entry: 0n, level: top };
+    const result = this.#translate(root, address, write, read);
+    if (result.status === VIOLATION) this.#dropPath(root, address);
+    return result;
+  }
+
+  #translate(root: Root, address: bigint, write: boolean, read: ReadEntry): WalkResult {
     // The deepest cached entry on the path answers for all entries above it.
-    const start = this.#deepestCached(root, address, level);
-    if (start >= 0) level = start;
-    for (; ; --level) {
+    const start = this.#deepestCached(root, address);
+    let table = root.rootPa;
+    let writable = true;
+    for (let level = start < 0 ? root.levels - 1 : start; ; --level) {
       const name = this.#name(root, level, address);
       const pa = table + Number((address >> levelShift(level)) & 0x1ffn) * 8;
-      const entry = this.#entries.get(name) ?? read(pa, root.keyId);
+      const known = this.#entries.get(name);
+      const entry = known ? known.entry : read(pa, root.keyId);
       if (entry === null) return { status: POISONED, hpa: 0, entry: 0n, level };
       if ((entry & PRESENT) === 0n) return { status: VIOLATION, hpa: 0, entry, level };
       if (this.#isMisconfigured(entry, level)) return { status: MISCONFIGURED, hpa: 0, entry, level };
-      if ((entry & (write ? WRITE : READ)) === 0n) return { status: VIOLATION, hpa: 0, entry, level };
-      this.#entries.set(name, entry);
+      if ((entry & READ) === 0n) return { status: VIOLATION, hpa: 0, entry, level };
+      writable = known ? known.writable : writable && (entry & WRITE) !== 0n;
+      this.#entries.set(name, { entry, writable });
       table = Number(entry & ADDRESS);
       if (!isLeaf(entry, level)) continue;
+      if (write && !writable) return { status: VIOLATION, hpa: 0, entry, level };
       const offset = address & ((1n << levelShift(level)) - 1n) & ~0xfffn;
       return { status: MAPPED, hpa: Number((entry & ADDRESS) | offset), entry, level };
     }
+  }
+
+  /** SDM vol. 3, invalidation of cached mappings: an EPT violation invalidates those that would be used to translate the address. */
+  #dropPath(root: Root, address: bigint): void {
+    for (let level = 0; level < root.levels; ++level) this.#entries.delete(this.#name(root, level, address));
   }
 
   /** SDM vol. 3, EPT misconfigurations. */
@@ -95,8 +110,8 @@ export class Walker {
     return (entry & (level >= 3 ? 0xf8n : 0x78n)) !== 0n;
   }
 
-  #deepestCached(root: Root, address: bigint, top: number): number {
-    for (let level = 0; level <= top; ++level) if (this.#entries.has(this.#name(root, level, address))) return level;
+  #deepestCached(root: Root, address: bigint): number {
+    for (let level = 0; level < root.levels; ++level) if (this.#entries.has(this.#name(root, level, address))) return level;
     return -1;
   }
 
