@@ -15,7 +15,7 @@ export default defineConfig({
     },
   ],
   test: {
-    include: ['test/core/**/*.test.ts'],
+    include: ['test/core/**/*.test.ts', 'test/lab/stress/*.test.ts'],
     // The first runs in a browser; the others compile assembly/crypto by itself.
     exclude: ['test/core/**/*.browser.test.ts', 'test/core/shared/**', 'test/core/crypto/**'],
     setupFiles: ['scripts/transforms/coverage-setup.ts'],
