@@ -10,7 +10,7 @@ import { expectedTag } from './keys';
 import { copyPiece, fillLine, lineNumber } from './lines';
 import { cachedFault } from './origins';
 import { lineTag, lineWriter, readStored } from './page';
-import { loadHit, storeHit } from './quick';
+import { Quick } from './quick';
 import { SPARSE_LINES, writerBlocks } from './slabs';
 import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut } from './spans';
 import {
@@ -66,7 +66,7 @@ function ownLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
 
 /** Loads at most what is left of one line; 1 when it is poisoned. */
 export function loadLine(pkg: u32, pa: u64, length: u32, keyId: u32, to: usize): i32 {
-  const hit = loadHit(pkg, pa, keyId);
+  const hit = Quick.load(pkg, pa, keyId);
   if (hit == 0) return loadSlowly(pkg, pa, length, keyId, to);
   copyPiece(to, hit, length);
   return 0;
@@ -92,7 +92,7 @@ export function speculate(pkg: u32, pa: u64, keyId: u32): void {
 
 /** Owns one line and marks it stored to; returns where its bytes go. */
 export function storeLine(pkg: u32, pa: u64, keyId: u32): usize {
-  const hit = storeHit(pkg, pa, keyId);
+  const hit = Quick.store(pkg, pa, keyId);
   return hit != 0 ? hit : storeSlowly(pkg, pa, keyId);
 }
 

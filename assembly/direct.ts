@@ -15,7 +15,7 @@ import { copyPiece } from './lines';
 import { mergeLine, probeLine } from './memory-map';
 import { dramFault } from './origins';
 import { putPage } from './page';
-import { directHit, readHit } from './quick';
+import { Quick } from './quick';
 import { displacePage, fillRange } from './range-fill';
 import { dataPages } from './slabs';
 import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut } from './spans';
@@ -30,7 +30,7 @@ const DISCARD = -1;
 
 /** MOVDIR64B of one line. */
 export function directLine(line: u64, keyId: u32, from: usize): void {
-  if (!directHit(line, keyId, from)) directSlowly(line, keyId, from);
+  if (!Quick.direct(line, keyId, from)) directSlowly(line, keyId, from);
 }
 
 function directSlowly(line: u64, keyId: u32, from: usize): void {
@@ -151,7 +151,7 @@ export function dmaRead(from: u64, length: u64, keyId: u32, to: usize): i32 {
 
 /** DMA read within one line. */
 export function dmaPiece(pa: u64, length: u32, keyId: u32, to: usize): i32 {
-  const hit = readHit(pa >> 6, keyId);
+  const hit = Quick.read(pa >> 6, keyId);
   if (hit != 0) {
     countReads(1, keyId);
     copyPiece(to, hit + (<usize>pa & 63), length);
@@ -208,7 +208,7 @@ function readablePage(frame: u64, lines: u64, keyId: u32): usize {
 
 /** One line of {@link checkRange}. */
 export function checkLine(line: u64, keyId: u32): i32 {
-  if (readHit(line, keyId) == 0) {
+  if (Quick.read(line, keyId) == 0) {
     // Another time it is known whether the page is cached.
     findView(line >> 6, keyId);
     return checkRange(line, line + 1, keyId);

@@ -8,7 +8,7 @@ import { DATA, FILL, KIND_SHIFT, MIXED, SPARSE, TAG } from './tags';
 import { HIGH, kindOf, LOW, WRITER } from './tree';
 
 /** Mixed: 64 tags, then 64 writers. */
-const WRITERS: usize = 256;
+export const WRITERS: usize = 256;
 /** Sparse: the page's pattern, then tags, writers and bytes of its odd lines. */
 const PATTERN: usize = 8;
 const SLOT_TAGS: usize = 16;

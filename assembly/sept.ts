@@ -20,10 +20,10 @@ import {
   REGION,
   ROOT_IRREGULAR,
   ROOT_LINKS,
+  ROOT_PAGE,
   rootOf,
   SLOT_KEY_ID,
   SLOT_LEVELS,
-  ROOT_PAGE,
   slotOf,
   TABLE,
 } from './sept-cache';
@@ -82,7 +82,7 @@ function descend(bits: u64): usize {
   // The index of the table at hand is in the top 9 bits.
   let rest = bits << (52 - 9 * <u64>levels);
   for (let level = levels - 1; level != 0; --level) {
-    const block = <usize>load<u32>(links + (<usize>(rest >> 61) << 2));
+    const block = <usize>load<u32>(links + ((<usize>(rest >> 61)) << 2));
     if (block == 0) return 0;
     const record = block + (<usize>(rest >> 49) & 0xfc0);
     if (load<u64>(record, NAME) == name) {
@@ -100,7 +100,7 @@ function descend(bits: u64): usize {
     links = record + LINKS;
     rest <<= 9;
   }
-  const block = <usize>load<u32>(links + (<usize>(rest >> 61) << 2));
+  const block = <usize>load<u32>(links + ((<usize>(rest >> 61)) << 2));
   if (block == 0) return 0;
   if (load<u64>(block, NAME) != name) {
     store<u64>(block, name, NAME);

@@ -1,7 +1,7 @@
 /**
  * The radix tree over page frames, 13/9/9/9: entries of 512 GiB, 1 GiB, 2 MiB and 4 KiB, each a 16-byte descriptor
  *   {tag | kind, writer, low, high}: FILL low/high = pattern; DATA low = data; MIXED low = data, high = line block; NODE low = child.
- * A direct-mapped software TLB answers for pages that have their own descriptor; it is invisible.
+ * A direct-mapped software TLB in front remembers the lowest descriptor that covers a page; it is invisible.
  */
 
 import { allocate, give, take } from './arena';
@@ -22,6 +22,7 @@ const TLB_ENTRIES: i32 = 16384;
 const EPOCH_BITS: u64 = 20;
 export const RECENT_DESCRIPTOR = 8;
 export const RECENT_HOME = 12;
+const RECENT_SPAN = 13;
 
 export let root: usize = 0;
 let rootEntries: u32 = 0;
@@ -43,13 +44,16 @@ export function kindOf(desc: usize): u32 {
 export function findDescriptor(frame: u64): usize {
   const entry = tlb + ((<usize>frame & <usize>(TLB_ENTRIES - 1)) << 4);
   if (load<u64>(entry) == ((frame << EPOCH_BITS) | epoch)) {
-    span = 0;
-    return load<u32>(entry, 8);
+    const desc = <usize>load<u32>(entry, RECENT_DESCRIPTOR);
+    if (kindOf(desc) != NODE) {
+      span = load<u8>(entry, RECENT_SPAN);
+      return desc;
+    }
   }
   return walk(frame, entry);
 }
 
-/** What the TLB knows of a page: {–, descriptor, home}; 0 when it knows nothing. */
+/** What the TLB knows of a page: {–, descriptor, home u8, span u8}; 0 when it knows nothing. The descriptor may have been split since. */
 export function recentPage(frame: u64): usize {
   const entry = tlb + ((<usize>frame & <usize>(TLB_ENTRIES - 1)) << 4);
   return load<u64>(entry) == ((frame << EPOCH_BITS) | epoch) ? entry : 0;
@@ -66,11 +70,10 @@ function walk(frame: u64, entry: usize): usize {
   }
   count(COUNTER_NODES_VISITED, steps);
   span = shift;
-  if (shift == 0) {
-    store<u64>(entry, (frame << EPOCH_BITS) | epoch);
-    store<u32>(entry, <u32>desc, RECENT_DESCRIPTOR);
-    store<u32>(entry, homeOf(frame), RECENT_HOME);
-  }
+  store<u64>(entry, (frame << EPOCH_BITS) | epoch);
+  store<u32>(entry, <u32>desc, RECENT_DESCRIPTOR);
+  store<u8>(entry, <u8>homeOf(frame), RECENT_HOME);
+  store<u8>(entry, <u8>shift, RECENT_SPAN);
   return desc;
 }
 

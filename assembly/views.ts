@@ -27,6 +27,8 @@ const VALID: usize = VIEW_HEADER;
 const SPARSE: u32 = 1;
 const SLOT_LINES: usize = 16;
 
+export const NO_VIEW: usize = 1;
+
 const TABLE_ENTRIES: i32 = 8192;
 const EPOCH_BITS: u64 = 9;
 const table: usize = memory.data(TABLE_ENTRIES * 16, 64);
@@ -65,11 +67,13 @@ export function findView(frame: u64, keyId: u32): usize {
   return findSlowly(frame, keyId);
 }
 
-/** Is it known that nobody holds a line of this (frame, KeyID)? */
-export function isKnownUncached(frame: u64, keyId: u32): bool {
-  if (viewCount == 0) return true;
+/** The view of a (frame, KeyID) when it was looked up lately, {@link NO_VIEW} when it is known that there is none, else 0. */
+export function knownView(frame: u64, keyId: u32): usize {
+  if (viewCount == 0) return NO_VIEW;
   const entry = tableEntry(frame, keyId);
-  return load<u64>(entry) == tableKey(frame, keyId) && load<u32>(entry, 8) == 0;
+  if (load<u64>(entry) != tableKey(frame, keyId)) return 0;
+  const view = <usize>load<u32>(entry, 8);
+  return view == 0 ? NO_VIEW : view;
 }
 
 /** The view of a (frame, KeyID) when it was looked up lately, or 0. */

@@ -8,6 +8,11 @@ export type CoreExports = {
   readonly stressResult: WebAssembly.Global;
   init(): void;
   readonly spans: WebAssembly.Global;
+  loadHit(pkg: number, pa: number, length: number, keyId: number): number;
+  storeHit(pkg: number, pa: number, length: number, keyId: number): number;
+  movdir64bHit(pkg: number, pa: number, keyId: number): number;
+  dmaReadHit(pa: number, length: number, keyId: number): number;
+  checkHit(pa: number, length: number, keyId: number): number;
   load_(pkg: number, pa: number, length: number, keyId: number, at: number): number;
   store_(pkg: number, pa: number, length: number, keyId: number, at: number): void;
   planLoad(pkg: number, pa: number, length: number, keyId: number): number;
