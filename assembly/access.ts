@@ -1,6 +1,6 @@
 /** Loads and stores of software through a package's cache: one line, or any range. */
 import { give, reserve } from './arena';
-import { dropFromOthers, fillMiss, isPoisoned } from './cache';
+import { dropFromOthers, fillMiss, isPoisoned, share, takeOver } from './cache';
 import { cacheSets, hasIntegrity, lru, packages, provenance, tdBitOn } from './config';
 import { count } from './counters';
 import { touch } from './directory';
@@ -48,8 +48,13 @@ import {
 
 /** The view in which `pkg` holds the line for reading. */
 export function holdLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
+  const bit = (<u64>1) << index;
   const view = findView(frame, keyId);
-  if (view == 0 || (validIn(view, pkg) & ((<u64>1) << index)) == 0) return fillMiss(pkg, frame, index, keyId, false);
+  if (view == 0 || (validIn(view, pkg) & bit) == 0) {
+    if (view == 0 || cacheSets != 0 || (validAnywhere(view) & bit) == 0) return fillMiss(pkg, frame, index, keyId, false);
+    share(view, pkg, index);
+    return view;
+  }
   if (lru) touch(pkg, lineNumber(frame, index), keyId);
   return view;
 }
@@ -58,7 +63,11 @@ export function holdLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
 function ownLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
   const bit = (<u64>1) << index;
   const view = findView(frame, keyId);
-  if (view == 0 || (validIn(view, pkg) & bit) == 0) return fillMiss(pkg, frame, index, keyId, true);
+  if (view == 0 || (validIn(view, pkg) & bit) == 0) {
+    if (view == 0 || cacheSets != 0 || (validAnywhere(view) & bit) == 0) return fillMiss(pkg, frame, index, keyId, true);
+    takeOver(view, pkg, bit);
+    return view;
+  }
   if (lru) touch(pkg, lineNumber(frame, index), keyId);
   if (packages > 1) dropFromOthers(view, pkg, bit);
   return view;
@@ -72,7 +81,8 @@ export function loadLine(pkg: u32, pa: u64, length: u32, keyId: u32, to: usize):
   return 0;
 }
 
-function loadSlowly(pkg: u32, pa: u64, length: u32, keyId: u32, to: usize): i32 {
+/** A load that {@link Quick.load} did not do. */
+export function loadSlowly(pkg: u32, pa: u64, length: u32, keyId: u32, to: usize): i32 {
   const frame = pa >> 12;
   const index = <u32>(pa >> 6) & 63;
   const view = holdLine(pkg, frame, index, keyId);
@@ -96,7 +106,8 @@ export function storeLine(pkg: u32, pa: u64, keyId: u32): usize {
   return hit != 0 ? hit : storeSlowly(pkg, pa, keyId);
 }
 
-function storeSlowly(pkg: u32, pa: u64, keyId: u32): usize {
+/** A store that {@link Quick.store} did not do. */
+export function storeSlowly(pkg: u32, pa: u64, keyId: u32): usize {
   const index = <u32>(pa >> 6) & 63;
   const bit = (<u64>1) << index;
   reserve();

@@ -25,6 +25,7 @@ import {
   isPattern,
   keyIdOf,
   lineData,
+  moveHeld,
   PATTERN,
   POISONED,
   setValid,
@@ -128,6 +129,32 @@ function fetch(view: usize, frame: u64, index: u32, keyId: u32): void {
     cachePoison(lineNumber(frame, index), keyId);
   }
   setViewWriter(view, index, lineWriter(findDescriptor(frame), index), held);
+}
+
+/** Unbounded caches: the line comes from the packages that hold it, and leaves them. */
+export function takeOver(view: usize, pkg: u32, bit: u64): void {
+  const frame = frameOf(view);
+  let came = false;
+  count(COUNTER_SNOOPS);
+  for (let p: u32 = 0; p < packages; ++p) {
+    const lines = validIn(view, p);
+    if ((lines & bit) == 0) continue;
+    setValid(view, p, lines & ~bit);
+    if (came) changeHeld(frame, p, -1);
+    else moveHeld(frame, p, pkg);
+    came = true;
+  }
+  setValid(view, pkg, validIn(view, pkg) | bit);
+}
+
+/** Unbounded caches: the line comes from the packages that hold it, and stays there; a dirty one is written back. */
+export function share(view: usize, pkg: u32, index: u32): void {
+  const bit = (<u64>1) << index;
+  reserve();
+  count(COUNTER_SNOOPS);
+  if (isDirty(view, bit)) writeBack(view, index, CAUSE_SNOOP);
+  setValid(view, pkg, validIn(view, pkg) | bit);
+  changeHeld(frameOf(view), pkg, 1);
 }
 
 /** A miss: the victim leaves, then the line comes from the lowest holder or from the controller. `own`: read for ownership. */

@@ -112,12 +112,15 @@ function allEqual(words: usize): bool {
   return true;
 }
 
-/** A mixed page whose lines have become equal is uniform again; looked at when the line just written equals its neighbours. */
+function differsFromNext(words: usize, index: u32): bool {
+  return load<u32>(words + ((<usize>index) << 2)) != load<u32>(words + ((<usize>((index + 1) & 63)) << 2));
+}
+
+/** A mixed page whose lines have become equal is uniform again; looked at when the line just written equals the next one. */
 function collapsePage(desc: usize, index: u32): void {
   const block = <usize>load<u32>(desc, HIGH);
-  const tag = load<u32>(block + ((<usize>index) << 2));
-  if (load<u32>(block + ((<usize>((index + 1) & 63)) << 2)) != tag) return;
-  if (load<u32>(block + ((<usize>((index - 1) & 63)) << 2)) != tag) return;
+  if (differsFromNext(block, index) || (provenance && differsFromNext(block + WRITERS, index))) return;
+  const tag = load<u32>(block);
   if (!allEqual(block) || (provenance && !allEqual(block + WRITERS))) return;
   store<u32>(desc, tag | (DATA << KIND_SHIFT));
   store<u32>(desc, provenance ? load<u32>(block, WRITERS) : 0, WRITER);

@@ -18,7 +18,20 @@ import {
 } from './spec/counters';
 import { FILL, KIND_SHIFT, MIXED, DATA as PAGE } from './tags';
 import { HIGH, kindOf, LOW, RECENT_DESCRIPTOR, RECENT_HOME, recentPage, WRITER } from './tree';
-import { DIRTY, dataPage, knownView, NO_VIEW, POISONED, recentView, VIEW_WRITER, validAnywhere, validIn, WRITERS } from './views';
+import {
+  DATA,
+  DIRTY,
+  dataPage,
+  knownView,
+  NO_VIEW,
+  PATTERN,
+  POISONED,
+  recentView,
+  VIEW_WRITER,
+  validAnywhere,
+  validIn,
+  WRITERS,
+} from './views';
 
 /** In line everywhere: three calls would cost as much as the hit. */
 export class Quick {
@@ -29,9 +42,14 @@ export class Quick {
     if (view == 0 || lru) return 0;
     if ((((validIn(view, pkg) & ~load<u64>(view, POISONED)) >> ((pa >> 6) & 63)) & 1) == 0) return 0;
     const page = dataPage(view);
-    if (page == 0) return 0;
+    if (page != 0) {
+      count(COUNTER_LINES_READ);
+      return page + (<usize>pa & 4095);
+    }
+    if (load<u32>(view, DATA) != 0) return 0;
     count(COUNTER_LINES_READ);
-    return page + (<usize>pa & 4095);
+    fillLine(patternLine, load<u64>(view, PATTERN));
+    return patternLine + (<usize>pa & 63);
   }
 
   /** Bytes of a dirty line of the package's, for a store; its writer is already the current event. */
@@ -88,8 +106,8 @@ export class Quick {
     if (kind != MIXED) return load<u32>(desc, WRITER) == writerNow && (kind == PAGE || lineIs(from, load<u64>(desc, LOW)));
     if (!provenance) return true;
     const writers = <usize>load<u32>(desc, HIGH) + MIXED_WRITERS;
-    // With the neighbour's writer it might be the last line that kept the page mixed.
-    if (load<u32>(writers + (((<usize>line ^ 1) & 63) << 2)) == writerNow) return false;
+    // With the next line's writer it might be the last line that kept the page mixed.
+    if (load<u32>(writers + (((<usize>line + 1) & 63) << 2)) == writerNow) return false;
     store<u32>(writers + ((<usize>line & 63) << 2), writerNow);
     return true;
   }

@@ -18,7 +18,7 @@ export const LOW = 8;
 export const HIGH = 12;
 
 export const ROOT_SHIFT: u64 = 27;
-const TLB_ENTRIES: i32 = 16384;
+const TLB_ENTRIES: i32 = 32768;
 const EPOCH_BITS: u64 = 20;
 export const RECENT_DESCRIPTOR = 8;
 export const RECENT_HOME = 12;
@@ -57,6 +57,12 @@ export function findDescriptor(frame: u64): usize {
 export function recentPage(frame: u64): usize {
   const entry = tlb + ((<usize>frame & <usize>(TLB_ENTRIES - 1)) << 4);
   return load<u64>(entry) == ((frame << EPOCH_BITS) | epoch) ? entry : 0;
+}
+
+/** The descriptor of {@link recentPage} without a branch, or 0. */
+export function recentDescriptor(frame: u64): usize {
+  const entry = tlb + ((<usize>frame & <usize>(TLB_ENTRIES - 1)) << 4);
+  return select<usize>(load<u32>(entry, RECENT_DESCRIPTOR), 0, load<u64>(entry) == ((frame << EPOCH_BITS) | epoch));
 }
 
 function walk(frame: u64, entry: usize): usize {

@@ -140,6 +140,21 @@ export function changeHeldBelow(frame: u64, pkg: u32, by: i32): void {
   addTo(findLeaf(frame) + at, by);
 }
 
+/** The same for a line that package `from` held and package `to` holds now. */
+export function moveHeldBelow(frame: u64, from: u32, to: u32): void {
+  const upper = <usize>load<u32>(topCell(frame)) + HELD;
+  const middle = <usize>load<u32>(cellIn(upper - HELD, frame, 18)) + HELD;
+  const lower = findLeaf(frame) + HELD;
+  const less = (<usize>from) << 2;
+  const more = (<usize>to) << 2;
+  addTo(upper + less, -1);
+  addTo(middle + less, -1);
+  addTo(lower + less, -1);
+  addTo(upper + more, 1);
+  addTo(middle + more, 1);
+  addTo(lower + more, 1);
+}
+
 function addTo(at: usize, by: i32): void {
   store<i32>(at, load<i32>(at) + by);
 }

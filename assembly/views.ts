@@ -13,7 +13,7 @@ import { patternLine } from './memory-map';
 import { isPending, resolveFrame, sequence, unmarkPending } from './pending';
 import { dataPages, sparseViews, VIEW_HEADER, views, writerBlocks } from './slabs';
 import { addSlot, clearSlots, isFull, NO_SLOT, slotCount, slotIndex, slotOf } from './sparse';
-import { changeHeldBelow, firstView, setFirstView } from './view-index';
+import { changeHeldBelow, firstView, moveHeldBelow, setFirstView } from './view-index';
 
 export const DATA = 8;
 export const WRITERS = 12;
@@ -24,12 +24,12 @@ export const POISONED = 32;
 export const PATTERN = 40;
 export const STAMP = 48;
 const VALID: usize = VIEW_HEADER;
-const SPARSE: u32 = 1;
+export const SPARSE: u32 = 1;
 const SLOT_LINES: usize = 16;
 
 export const NO_VIEW: usize = 1;
 
-const TABLE_ENTRIES: i32 = 8192;
+const TABLE_ENTRIES: i32 = 16384;
 const EPOCH_BITS: u64 = 9;
 const table: usize = memory.data(TABLE_ENTRIES * 16, 64);
 let epoch: u64 = 1;
@@ -80,6 +80,12 @@ export function knownView(frame: u64, keyId: u32): usize {
 export function recentView(frame: u64, keyId: u32): usize {
   const entry = tableEntry(frame, keyId);
   return load<u64>(entry) == tableKey(frame, keyId) ? <usize>load<u32>(entry, 8) : 0;
+}
+
+/** {@link recentView} without a branch. */
+export function viewOrZero(frame: u64, keyId: u32): usize {
+  const entry = tableEntry(frame, keyId);
+  return select<usize>(load<u32>(entry, 8), 0, load<u64>(entry) == tableKey(frame, keyId));
 }
 
 function findSlowly(frame: u64, keyId: u32): usize {
@@ -176,6 +182,15 @@ export function changeHeld(frame: u64, pkg: u32, by: i64): void {
   const at = held + ((<usize>pkg) << 3);
   store<i64>(at, load<i64>(at) + by);
   changeHeldBelow(frame, pkg, <i32>by);
+}
+
+/** One line of the page changes hands. */
+export function moveHeld(frame: u64, from: u32, to: u32): void {
+  const less = held + ((<usize>from) << 3);
+  const more = held + ((<usize>to) << 3);
+  store<u64>(less, load<u64>(less) - 1);
+  store<u64>(more, load<u64>(more) + 1);
+  moveHeldBelow(frame, from, to);
 }
 
 /** WBINVD: the package holds nothing; the numbers below follow page by page. */

@@ -1,5 +1,5 @@
 /** The operations of a stress program: the one place that calls the core. Each touches one line, and answers what software would see. */
-import { loadLine, storeLine } from '../access';
+import { loadSlowly, storeSlowly } from '../access';
 import { flip as flipBit } from '../attack';
 import { macBits } from '../config';
 import { directLine, directPiece, dmaPiece } from '../direct';
@@ -37,12 +37,14 @@ function answerRead(status: i32): void {
   else answerFault();
 }
 
+/** A load that is no hit. */
 export function load_(pkg: u32, pa: u64, keyId: u32): void {
-  answerRead(loadLine(pkg, pa, 8, keyId, mailbox));
+  answerRead(loadSlowly(pkg, pa, 8, keyId, mailbox));
 }
 
+/** A store that is no hit. */
 export function store_(pkg: u32, pa: u64, keyId: u32, value: u64): void {
-  store<u64>(storeLine(pkg, pa, keyId), value);
+  store<u64>(storeSlowly(pkg, pa, keyId), value);
 }
 
 export function movdir64b(line: u64, keyId: u32, first: u64): void {

@@ -15,19 +15,24 @@ import {
   STRESS_WALK,
   STRESS_WBINVD,
 } from '../layout';
+import { Quick } from '../quick';
+import { AHEAD, FAR_LINES, lookAhead } from './ahead';
 import { addressOf, BATCH, fillBatch, keyIdAt, operationOf, packageOf, packedAt } from './batch';
 import { drawWord } from './draw';
 import * as operations from './operations';
-import { countOperation, result } from './record';
+import { lines } from './program';
+import { answer, countOperation, result } from './record';
 
 /** Runs the next `count` operations. What is out of memory stops between two of them. */
 export function run(count: u64): void {
   const start = load<u64>(result, STRESS_POSITION);
   const end = start + count;
+  const isFar = lines > FAR_LINES;
   for (let n = start; n < end; n += BATCH) {
     const size = <u32>min<u64>(BATCH, end - n);
     fillBatch(n, size);
     for (let i: u32 = 0; i < size; ++i) {
+      if (isFar && i % AHEAD == 0) lookAhead(i, min(size, i + AHEAD));
       const word = packedAt(i);
       const operation = operationOf(word);
       setEvent(<u32>n + i + 1);
@@ -44,12 +49,18 @@ class Step {
   static perform(n: u64, operation: u32, pkg: u32, pa: u64, keyId: u32): void {
     const line = pa >> 6;
     switch (operation) {
-      case STRESS_LOAD:
-        operations.load_(pkg, pa, keyId);
+      case STRESS_LOAD: {
+        const hit = Quick.load(pkg, pa, keyId);
+        if (hit != 0) answer(load<u64>(hit));
+        else operations.load_(pkg, pa, keyId);
         return;
-      case STRESS_STORE:
-        operations.store_(pkg, pa, keyId, drawWord(n, 2));
+      }
+      case STRESS_STORE: {
+        const hit = Quick.store(pkg, pa, keyId);
+        if (hit != 0) store<u64>(hit, drawWord(n, 2));
+        else operations.store_(pkg, pa, keyId, drawWord(n, 2));
         return;
+      }
       case STRESS_MOVDIR64B:
         operations.movdir64b(line, keyId, drawWord(n, 2));
         return;

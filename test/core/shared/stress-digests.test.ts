@@ -21,7 +21,7 @@ const DIGESTS: readonly (readonly [StressPattern, string])[] = [
   [{ kind: 'ping-pong', repeat: 2 }, '759056826f14ae3c'],
 ];
 
-const ALL_SHARDS = '6733f3da43456dec97d12396933b8bc8babf476b567828c6a069a2e7c0bf6374';
+const ALL_SHARDS = '49166559a649d9e2279cb5dc244b2aa11901e37d895981371a698e568bf00f3c';
 
 function mergedDigest(program: StressProgram, operations: number): string {
   const results = Array.from({ length: STRESS_SHARDS }, (_, index) => {
