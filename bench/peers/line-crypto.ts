@@ -2,6 +2,7 @@
  * What a memory controller's engine does to one line, with the libraries people would take: AES-XTS (IEEE 1619) and the SHA-3 MAC of
  * docs/memory-law.md. Keys are given, not derived.
  */
+import * as nodeCrypto from 'node:crypto';
 import { createCipheriv, createHash } from 'node:crypto';
 import { unsafe } from '@noble/ciphers/aes.js';
 import { sha3_256 } from '@noble/hashes/sha3.js';
@@ -20,6 +21,17 @@ export interface LineCrypto {
   /** Encrypts one line by its number (address / 64) and computes its MAC for TD bit 1. */
   seal(line: number, plain: Uint8Array): Sealed;
 }
+
+/** As a string of bytes: Node makes one in half the time of a Buffer. */
+function firstWord(bytes: string): number {
+  return (bytes.charCodeAt(0) | (bytes.charCodeAt(1) << 8) | (bytes.charCodeAt(2) << 16) | (bytes.charCodeAt(3) << 24)) >>> 0;
+}
+
+/** First word of SHA3-256. The one-shot `hash` is the faster one, where Node has it (20.12, 21.7). */
+const sha3Word: (bytes: Uint8Array) => number =
+  'hash' in nodeCrypto
+    ? (bytes) => firstWord(nodeCrypto.hash('sha3-256', bytes, 'binary'))
+    : (bytes) => firstWord(createHash('sha3-256').update(bytes).digest('binary'));
 
 /** First 16 bytes of H("seamline-mac" ‖ seed). */
 export function macKey(seed: bigint): Uint8Array {
@@ -68,7 +80,7 @@ export class NodeCrypto implements LineCrypto {
     const ciphertext = createCipheriv(this.#name, this.#keys, this.#iv).update(plain);
     this.#mac.ciphertext.set(ciphertext);
     this.#mac.tweak.set(this.#tweakCipher.update(this.#iv));
-    return { ciphertext, mac: createHash('sha3-256').update(this.#mac.bytes).digest().readUInt32LE(0) };
+    return { ciphertext, mac: sha3Word(this.#mac.bytes) };
   }
 }
 

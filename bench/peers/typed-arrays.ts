@@ -71,7 +71,7 @@ export class TypedArrays implements PeerMemory {
   directWrite(pa: number, keyId: number, bytes: Uint8Array): void {
     const tag = keyId === 0 ? 0 : this.#accepted[keyId]!;
     this.#eachPage(pa, bytes.length, (frame, first, count) => {
-      const page = this.#cached[frame]!.find((cached) => cached.keyId === keyId);
+      const page = this.#cachedPage(frame, keyId);
       if (page) dropLines(page, first, count);
       this.#tags.fill(tag, frame * LINES + first, frame * LINES + first + count);
       return count;
@@ -81,14 +81,12 @@ export class TypedArrays implements PeerMemory {
 
   dmaRead(pa: number, keyId: number, out: Uint8Array): number {
     return this.#eachPage(pa, out.length, (frame, first, count, at) => {
-      const page = this.#cached[frame]!.find((cached) => cached.keyId === keyId);
-      for (let line = first; line < first + count; line++) {
-        if (page && isSet(page.dirty, line)) this.#writeBack(page, frame, line);
-        const verdict = this.#verdict(frame * LINES + line, keyId);
-        if (verdict === POISON) return line - first;
-        if (verdict === 0) this.#copyOut(frame, line, out, at + (line - first) * LINE);
-        else out.fill(0, at + (line - first) * LINE, at + (line - first + 1) * LINE);
-      }
+      const page = this.#cachedPage(frame, keyId);
+      const isClean = !page || (page.dirty[0]! | page.dirty[1]!) === 0;
+      if (!isClean || !this.#isReadable(frame * LINES + first, count, keyId))
+        return this.#readLines(frame, first, count, keyId, out, at);
+      const from = frame * PAGE + first * LINE;
+      out.set(this.#data.subarray(from, from + count * LINE), at);
       return count;
     });
   }
@@ -121,9 +119,15 @@ export class TypedArrays implements PeerMemory {
     return 0;
   }
 
+  #cachedPage(frame: number, keyId: number): CachedPage | undefined {
+    for (const page of this.#cached[frame]!) if (page.keyId === keyId) return page;
+    return undefined;
+  }
+
   #page(frame: number, keyId: number): CachedPage {
+    const found = this.#cachedPage(frame, keyId);
+    if (found) return found;
     const pages = this.#cached[frame]!;
-    for (const page of pages) if (page.keyId === keyId) return page;
     if (pages.length === 0) this.#held.push(frame);
     const at = this.#spare.findIndex((page) => page.keyId === keyId);
     const page = at < 0 ? new CachedPage(keyId) : this.#takeSpare(at);
@@ -164,6 +168,29 @@ export class TypedArrays implements PeerMemory {
     page.dirty[line >> 5]! &= ~bit;
     if (verdict === POISON) page.poison[line >> 5]! |= bit;
     else page.poison[line >> 5]! &= ~bit;
+  }
+
+  /** Would the controller give this KeyID the data of all `count` lines from number `line` on? */
+  #isReadable(line: number, count: number, keyId: number): boolean {
+    const tags = this.#tags;
+    const tag = keyId === 0 ? 0 : this.#accepted[keyId]!;
+    if (keyId !== 0 && tag === 0) return false;
+    for (let at = line; at < line + count; at++) if (tags[at] !== tag) return false;
+    return true;
+  }
+
+  /** One line after the other, where a page is dirty or of more than one kind: how many held no poison. */
+  #readLines(frame: number, first: number, count: number, keyId: number, out: Uint8Array, at: number): number {
+    const page = this.#cachedPage(frame, keyId);
+    for (let line = first; line < first + count; line++) {
+      if (page && isSet(page.dirty, line)) this.#writeBack(page, frame, line);
+      const to = at + (line - first) * LINE;
+      const verdict = this.#verdict(frame * LINES + line, keyId);
+      if (verdict === POISON) return line - first;
+      if (verdict === 0) this.#copyOut(frame, line, out, to);
+      else out.fill(0, to, to + LINE);
+    }
+    return count;
   }
 
   /** The controller's read: 0 = the data, 1 = zeros, POISON = zeros and poison, which stays in the line. */
