@@ -4,7 +4,7 @@ import { type Bench, expectBytes, expectEqual, type Measurement } from '../harne
 import { COLUMNS, KEY, machine, onOff, own, PACKAGE } from '../harness/machine.ts';
 import type { Protocol } from '../harness/protocol.ts';
 import { type Side, speedup } from '../harness/timing.ts';
-import { GIB, MIB, scramble } from '../harness/workload.ts';
+import { GIB, LINE, MIB, PAGE, scramble } from '../harness/workload.ts';
 import type { PeerMemory } from '../peers/model.ts';
 import { NaiveMap } from '../peers/naive-map.ts';
 import { TypedArrays } from '../peers/typed-arrays.ts';
@@ -17,14 +17,19 @@ const PEERS = [
   { peer: 'typed arrays', target: '≥ 3 ×', create: (): PeerMemory => new TypedArrays(PA, SIZE) },
 ];
 
-/** The core with the peers' verbs. */
-function asPeer(core: MemoryCore): PeerMemory {
+/** The core with the peers' verbs; a single line goes through the mailbox. */
+export function asPeer(core: MemoryCore): PeerMemory {
   return {
     programKey: (keyId) => core.programKey(PACKAGE, keyId, 'random'),
     write: (pa, keyId, bytes) => void core.write(PACKAGE, pa, keyId, bytes),
     read: (pa, keyId, out) => core.read(PACKAGE, pa, keyId, out),
     directWrite: (pa, keyId, bytes) => void core.directWrite('movdir64b', PACKAGE, pa, keyId, bytes),
-    dmaRead: (pa, keyId, out) => core.dmaReadInto(pa, keyId, out),
+    dmaRead: (pa, keyId, out) => {
+      if (out.length > LINE) return core.dmaReadInto(pa, keyId, out);
+      const status = core.dmaRead(pa, out.length, keyId);
+      if (status === 0) out.set(core.mailbox.u8.subarray(0, out.length));
+      return status;
+    },
     wbinvd: () => core.wbinvd(PACKAGE),
   };
 }
@@ -41,9 +46,23 @@ const OPERATIONS: readonly Operation[] = [
   { name: 'peers/dma-read', side: (memory, _, out) => ({ run: () => void memory.dmaRead(PA, KEY, out) }) },
   {
     name: 'peers/wbinvd',
-    side: (memory, bytes) => ({ prepare: () => memory.write(PA, KEY, bytes), run: () => memory.wbinvd() }),
+    side: (memory, bytes) => {
+      const line = new Uint8Array(LINE);
+      return {
+        prepare: () => memory.write(PA, KEY, bytes),
+        run: () => {
+          memory.wbinvd();
+          lookAtPages(memory, line);
+        },
+      };
+    },
   },
 ];
+
+/** A device's read of one line a page: write-backs that WBINVD only noted have to happen now. */
+function lookAtPages(memory: PeerMemory, line: Uint8Array): void {
+  for (let pa = PA + PAGE - LINE; pa < PA + SIZE; pa += PAGE) memory.dmaRead(pa, KEY, line);
+}
 
 /** Both hold the same bytes in the end, as a device sees them. */
 function expectSame(memories: readonly PeerMemory[], bytes: Uint8Array): void {

@@ -1,29 +1,17 @@
 /** The peers say what the core says, line for line, on random batches: otherwise a bench would compare different things. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HOST_KEY, KEY, machine, OTHER_KEY, PACKAGE } from '../../bench/harness/machine.ts';
+import { HOST_KEY, KEY, machine, OTHER_KEY } from '../../bench/harness/machine.ts';
 import { scramble } from '../../bench/harness/workload.ts';
 import type { PeerMemory } from '../../bench/peers/model.ts';
 import { NaiveMap } from '../../bench/peers/naive-map.ts';
 import { TypedArrays } from '../../bench/peers/typed-arrays.ts';
-import type { MemoryCore } from '../../bindings/index.ts';
+import { asPeer } from '../../bench/suites/peers.ts';
 
 const BASE = 2 ** 30;
 const PAGES = 4;
 const LINES = PAGES * 64;
 const KEYS = [HOST_KEY, KEY, OTHER_KEY];
-
-/** The core behind the peers' interface. */
-function asPeer(core: MemoryCore): PeerMemory {
-  return {
-    programKey: (keyId) => core.programKey(PACKAGE, keyId, 'random'),
-    write: (pa, keyId, bytes) => void core.write(PACKAGE, pa, keyId, bytes),
-    read: (pa, keyId, out) => core.read(PACKAGE, pa, keyId, out),
-    directWrite: (pa, keyId, bytes) => void core.directWrite('movdir64b', PACKAGE, pa, keyId, bytes),
-    dmaRead: (pa, keyId, out) => core.dmaReadInto(pa, keyId, out),
-    wbinvd: () => core.wbinvd(PACKAGE),
-  };
-}
 
 type Step = { kind: keyof PeerMemory; line: number; lines: number; keyId: number; seed: number };
 
