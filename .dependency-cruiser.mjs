@@ -34,8 +34,8 @@ export const arrows = {
   // Oracles share no code with the model: they look at it through the probe.
   'src/lab/oracles': ['src/platform/probe.ts', 'src/spec'],
   'src/cli': ['src/lab', 'src/spec'],
-  // A bench uses the core as its users do; its peers are models of their own.
-  bench: ['bindings', 'src/lab', 'src/spec'],
+  // A bench uses the core as its users do; its peers are models of their own, and oracles say whether a result is right.
+  bench: ['assembly/layout.ts', 'bindings', 'src/lab', 'src/spec', 'test/oracle'],
   'bench/peers': ['src/spec'],
   // The eager oracle must not know how the core does it, only what it may be asked.
   'test/oracle': ['bindings/memory-core.ts', 'src/spec'],
