@@ -7,8 +7,9 @@ import { progress } from '../harness/progress.ts';
 import { bareTable, tableText } from '../harness/table.ts';
 import { type Baseline, baselineFile, compareCounters, compareInstructions, compareNames, type Deviation } from './baseline.ts';
 import { instructionsPerOperation, requireValgrind } from './callgrind.ts';
-import { COUNTED, countersOf } from './counters.ts';
-import { HOT_OPERATIONS, type HotOperation } from './operations.ts';
+import { countersOf } from './counters.ts';
+import { COUNTED, type HotOperation } from './hot-operation.ts';
+import { HOT_OPERATIONS } from './operations.ts';
 
 const BASELINE = 'bench/baseline/counts.json';
 

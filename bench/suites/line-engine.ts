@@ -43,9 +43,9 @@ export class LineEngine {
     this.#put(this.plain, CRYPTO_LINES);
   }
 
-  /** In place: what one call made of the lines is what the next one takes. */
-  seal(): void {
-    this.#core.cryptoLines(CRYPTO_SEAL, this.#bits, FIRST_LINE, ENGINE_LINES);
+  /** At most {@link ENGINE_LINES}, in place: what one call made of the lines is what the next one takes. */
+  seal(lines = ENGINE_LINES): void {
+    this.#core.cryptoLines(CRYPTO_SEAL, this.#bits, FIRST_LINE, lines);
   }
 
   peer(create: new (data: Uint8Array, tweak: Uint8Array, mac: Uint8Array) => LineCrypto): LineCrypto {
