@@ -31,15 +31,24 @@ function calibrate(side: Side, sideMs: number): number {
   }
 }
 
+/** Every side as often as the others. Sides that are not calibrated run too seldom to be compiled before the first round. */
+function warmUp(sides: readonly Side[], warmupMs: number): void {
+  const isCalibrated = sides.every((side) => !side.prepare);
+  const end = clock() + (isCalibrated ? 0 : warmupMs * NS_PER_MS);
+  do {
+    for (const side of sides) {
+      side.prepare?.();
+      side.run();
+    }
+  } while (clock() < end);
+}
+
 /**
  * Times the sides in rounds, each round in another order, so that what the machine does meanwhile meets all of them alike.
  * Gives nanoseconds a run: `times[side][round]`.
  */
 export function interleave(sides: readonly Side[], protocol: Protocol): number[][] {
-  for (const side of sides) {
-    side.prepare?.();
-    side.run();
-  }
+  warmUp(sides, protocol.warmupMs);
   const repeats = sides.map((side) => calibrate(side, protocol.sideMs));
   const times: number[][] = sides.map(() => []);
   for (let round = 0; round < protocol.pairs; round++) {

@@ -107,9 +107,17 @@ describe('interleaving', () => {
   it('runs every side in every round, prepared anew, in changing order', () => {
     const log: string[] = [];
     const side = (name: string) => ({ prepare: () => void log.push(`p${name}`), run: () => void log.push(name) });
-    const times = interleave([side('a'), side('b')], { ...QUICK, pairs: 2 });
+    const times = interleave([side('a'), side('b')], { ...QUICK, warmupMs: 0, pairs: 2 });
     expect(log.join('')).toBe('paapbb' + 'paapbb' + 'pbbpaa');
     expect(times.map((side) => side.length)).toEqual([2, 2]);
+  });
+
+  it('warms sides up that are prepared for every call, all alike', () => {
+    const runs = [0, 0];
+    const side = (at: number, prepare?: () => void) => ({ ...(prepare && { prepare }), run: () => void runs[at]!++ });
+    interleave([side(0, () => {}), side(1, () => {})], { ...QUICK, warmupMs: 5, pairs: 2 });
+    expect(runs[0]).toBeGreaterThan(100);
+    expect(runs[1]).toBe(runs[0]);
   });
 });
 
