@@ -9,6 +9,7 @@ export const OTHER_KEY = 41;
 /** No integrity, TD bit 0. */
 export const HOST_KEY = 0;
 export const PACKAGE = 0;
+export const OTHER_PACKAGE = 1;
 
 export const CONFIG: CoreConfig = {
   seed: 1n,
