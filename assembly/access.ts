@@ -1,5 +1,5 @@
 /** Loads and stores of software through a package's cache: one line, or any range. */
-import { give, reserve } from './arena';
+import { give, reserve, tryReserve } from './arena';
 import { dropFromOthers, fillMiss, isPoisoned, share, takeOver } from './cache';
 import { cacheSets, hasIntegrity, lru, packages, provenance, tdBitOn } from './config';
 import { count } from './counters';
@@ -10,9 +10,10 @@ import { expectedTag } from './keys';
 import { copyPiece, fillLine, lineNumber } from './lines';
 import { cachedFault } from './origins';
 import { lineTag, lineWriter, readStored } from './page';
+import { tryResolveFrame } from './pending';
 import { Quick } from './quick';
 import { SPARSE_LINES, writerBlocks } from './slabs';
-import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut } from './spans';
+import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut, hasSpan } from './spans';
 import {
   COUNTER_BYTES_COPIED,
   COUNTER_CONTROLLER_READS,
@@ -59,10 +60,11 @@ export function holdLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
   return view;
 }
 
-/** The view in which `pkg` alone holds the line. */
+/** The view in which `pkg` alone holds the line, with room for what a store does to it. */
 function ownLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
   const bit = (<u64>1) << index;
   const view = findView(frame, keyId);
+  reserve();
   if (view == 0 || (validIn(view, pkg) & bit) == 0) {
     if (view == 0 || cacheSets != 0 || (validAnywhere(view) & bit) == 0) return fillMiss(pkg, frame, index, keyId, true);
     takeOver(view, pkg, bit);
@@ -110,7 +112,6 @@ export function storeLine(pkg: u32, pa: u64, keyId: u32): usize {
 export function storeSlowly(pkg: u32, pa: u64, keyId: u32): usize {
   const index = <u32>(pa >> 6) & 63;
   const bit = (<u64>1) << index;
-  reserve();
   const view = ownLine(pkg, pa >> 12, index, keyId);
   count(COUNTER_LINES_WRITTEN);
   setViewWriter(view, index, writerNow, validAnywhere(view));
@@ -168,7 +169,7 @@ function holdLines(pkg: u32, frame: u64, lines: u64, keyId: u32, overwritten: bo
   if (view != 0 && (validAnywhere(view) & missing) != 0) return 0;
   // A load stops at a poisoned line and does not touch the ones behind it.
   if (view != 0 && isPoisoned(view, lines)) return 0;
-  reserve();
+  if (!tryReserve()) return 0;
   const tag = expectedTag(homeOf(frame), keyId);
   const desc = findDescriptor(frame);
   if (tag == 0 || !allGood(desc, missing, tag)) return 0;
@@ -237,7 +238,7 @@ export function planLoad(pkg: u32, from: u64, length: u64, keyId: u32): u64 {
   const end = from + length;
   while (pa < end) {
     const lines = wholeLines(pa, end - pa);
-    if (lines == 0) break;
+    if (lines == 0 || !tryResolveFrame(pa >> 12)) break;
     const bits = bitsFrom(<u32>(pa >> 6) & 63, lines);
     let view = findView(pa >> 12, keyId);
     if (isFew(view, lines)) break;
@@ -274,20 +275,24 @@ export function loadRange(pkg: u32, from: u64, length: u64, keyId: u32, to: usiz
   return 0;
 }
 
-/** Stores as many bytes of the range as go by whole lines: whoever asked copies them to where the spans say. */
+/**
+ * Stores as many bytes of the range as go by whole lines: whoever asked copies them to where the spans say. It does not abort, for
+ * lines that it has taken have no bytes yet: where memory runs out it stops early, also at once.
+ */
 export function planStore(pkg: u32, to: u64, length: u64, keyId: u32): u64 {
   clearSpans();
   let pa = to;
   const end = to + length;
   while (pa < end) {
     const lines = wholeLines(pa, end - pa);
-    if (lines == 0) break;
+    if (lines == 0 || !hasSpan() || !tryResolveFrame(pa >> 12)) break;
     const bits = bitsFrom(<u32>(pa >> 6) & 63, lines);
     const hit = findView(pa >> 12, keyId);
     let page: usize = 0;
     if (hit != 0 && (validIn(hit, pkg) & load<u64>(hit, DIRTY) & bits) == bits && isWriter(hit) && !lru) page = dataPage(hit);
     if (page == 0 && !isFew(hit, lines)) page = ownPage(pkg, pa >> 12, bits, keyId);
-    if (page == 0 || !addSpan(page + (<usize>pa & 4095), lines << 6)) break;
+    if (page == 0) break;
+    addSpan(page + (<usize>pa & 4095), lines << 6);
     pa += lines << 6;
   }
   count(COUNTER_LINES_WRITTEN, (pa - to) >> 6);
@@ -351,9 +356,9 @@ function fillLines(view: usize, index: u32, lines: u32, pattern: u64): void {
   for (let i: u32 = 0; i < lines; ++i) fillLine(lineData(view, index + i), pattern);
 }
 
-/** Owns whole lines of a page that are about to be overwritten, as far as no check can fail; 0: take them one by one. */
+/** Owns whole lines of a page that are about to be overwritten, as far as no check can fail and there is room; 0: take them one by one. */
 function ownLines(pkg: u32, frame: u64, lines: u64, keyId: u32): usize {
-  reserve();
+  if (!tryResolveFrame(frame) || !tryReserve()) return 0;
   const view = holdLines(pkg, frame, lines, keyId, true);
   if (view == 0) return 0;
   if (packages > 1) dropFromOthers(view, pkg, lines);

@@ -10,8 +10,9 @@ import { ABORT_OUT_OF_MEMORY } from './layout';
 import { COUNTER_SLOTS_ALLOCATED, COUNTER_SLOTS_FREED } from './spec/counters';
 
 const PAGE_SHIFT: usize = 16;
-/** More than any single step allocates. */
+/** More than any single step allocates: what it does to one line, or to one page. */
 const STEP_BYTES: usize = 384 * 1024;
+/** Most blocks that a step takes from a slab, unless the slab says otherwise. */
 const STEP_BLOCKS: u32 = 8;
 
 let brk: usize = 0;
@@ -20,14 +21,15 @@ let maxTop: usize = 0;
 /** Bytes below brk that lie in free lists or in the untouched rest of a chunk. */
 let idle: usize = 0;
 
-/** Slab: free list, its length, next untouched block, end of the chunk, block size, chunk size. */
+/** Slab: free list, its length, next untouched block, end of the chunk, block size, chunk size, most blocks that a step takes. */
 const FREE = 0;
 const FREE_COUNT = 4;
 const NEXT = 8;
 const END = 12;
 const SIZE = 16;
 const CHUNK = 20;
-const SLAB_BYTES = 24;
+const STEP = 24;
+const SLAB_BYTES = 32;
 const MAX_SLABS = 12;
 const slabs: usize = memory.data(SLAB_BYTES * MAX_SLABS, 16);
 let slabCount: u32 = 0;
@@ -44,9 +46,10 @@ export function usedBytes(): f64 {
   return <f64>(brk - idle);
 }
 
-function growTo(end: usize): bool {
-  if (end > maxTop || end < brk) return false;
-  const missing = end - top;
+/** Ends are u64: they may lie beyond the address space. */
+function growTo(end: u64): bool {
+  if (end > <u64>maxTop) return false;
+  const missing = <usize>end - top;
   const wanted = max<usize>(missing, max<usize>(1 << 20, top >> 3));
   const room = maxTop - top;
   const pages = (min<usize>(wanted, room) + 65535) >> PAGE_SHIFT;
@@ -55,8 +58,8 @@ function growTo(end: usize): bool {
   return true;
 }
 
-function hasRoom(bytes: usize): bool {
-  return top - brk >= bytes || growTo(brk + bytes);
+function hasRoom(bytes: u64): bool {
+  return <u64>(top - brk) >= bytes || growTo(<u64>brk + bytes);
 }
 
 /** Do the free lists, and what is left above brk for whole chunks, cover one more step? */
@@ -67,7 +70,8 @@ function slabsHaveRoom(): bool {
     const size = load<u32>(slab, SIZE);
     const blocks = load<u32>(slab, FREE_COUNT) + (load<u32>(slab, END) - load<u32>(slab, NEXT)) / size;
     const chunk = load<u32>(slab, CHUNK);
-    if (blocks < STEP_BLOCKS) missing += <usize>(((STEP_BLOCKS - blocks) * size + chunk - 1) / chunk) * chunk + 4096;
+    const needed = load<u32>(slab, STEP);
+    if (blocks < needed) missing += <usize>(((needed - blocks) * size + chunk - 1) / chunk) * chunk + 4096;
   }
   return missing <= top - brk;
 }
@@ -77,41 +81,47 @@ export function outOfMemory(): void {
   abort(null, null, ABORT_OUT_OF_MEMORY, 0);
 }
 
-/** Makes sure that one step can allocate what it needs; otherwise aborts with nothing changed. */
-export function reserve(): void {
-  if (top - brk < STEP_BYTES) reserveSlow();
+function hasRoomForStep(): bool {
+  return growTo(<u64>brk + STEP_BYTES) || slabsHaveRoom();
 }
 
-function reserveSlow(): void {
-  if (!growTo(brk + STEP_BYTES) && !slabsHaveRoom()) outOfMemory();
+/** Makes sure that one step can allocate what it needs; otherwise aborts with nothing changed. */
+export function reserve(): void {
+  if (top - brk < STEP_BYTES && !hasRoomForStep()) outOfMemory();
+}
+
+/** As {@link reserve}, for whoever has something to bring to an end first: false when there is no room. */
+export function tryReserve(): bool {
+  return top - brk >= STEP_BYTES || hasRoomForStep();
 }
 
 /** `bytes` from the bump pointer, zeroed, 64-byte aligned; 0 when there is no room beside what a step may need. */
-export function tryAllocate(bytes: usize): usize {
-  const size = (bytes + 63) & ~(<usize>63);
-  if (size > maxTop || !hasRoom(size + STEP_BYTES)) return 0;
+export function tryAllocate(bytes: u64): usize {
+  const size = (bytes + 63) & ~(<u64>63);
+  if (!hasRoom(size + STEP_BYTES)) return 0;
   const at = brk;
-  brk += size;
+  brk += <usize>size;
   return at;
 }
 
 /** As {@link tryAllocate}, but aborts when there is no room. */
-export function allocate(bytes: usize): usize {
+export function allocate(bytes: u64): usize {
   const at = tryAllocate(bytes);
   if (at == 0) outOfMemory();
   return at;
 }
 
 /** As {@link tryAllocate}, for bytes that are copied to and from pages: placed as pages are. */
-export function tryAllocateBuffer(bytes: usize): usize {
+export function tryAllocateBuffer(bytes: u64): usize {
   const at = tryAllocate(bytes + 4096);
   return at == 0 ? 0 : alignUp(at, 4096);
 }
 
-export function createSlab(size: u32, chunk: u32): usize {
+export function createSlab(size: u32, chunk: u32, step: u32 = STEP_BLOCKS): usize {
   const slab = slabs + slabCount++ * SLAB_BYTES;
   store<u32>(slab, size, SIZE);
   store<u32>(slab, chunk, CHUNK);
+  store<u32>(slab, step, STEP);
   return slab;
 }
 
@@ -150,7 +160,8 @@ function refill(slab: usize): usize {
   const chunk = <usize>load<u32>(slab, CHUNK);
   const size = <usize>load<u32>(slab, SIZE);
   const start = alignUp(brk, size);
-  if (start + chunk > top && !growTo(start + chunk)) outOfMemory();
+  const end = <u64>start + chunk;
+  if (end > <u64>top && !growTo(end)) outOfMemory();
   idle += start - brk + chunk;
   brk = start + chunk;
   store<u32>(slab, <u32>(start + chunk), END);

@@ -1,5 +1,4 @@
 /** The physical attacker: reads and changes DRAM lines behind the controller's back. Lines come and go in the probe record. */
-import { reserve } from './arena';
 import { tdBitOn } from './config';
 import { storesMac } from './keys';
 import {
@@ -19,7 +18,7 @@ import { probe } from './memory-map';
 import { ciphertextOf, macBeside } from './observe';
 import { forgetPoison } from './origins';
 import { lineTag, lineWriter, putStored, setTag } from './page';
-import { resolveFrame } from './pending';
+import { prepareFrame, resolveFrame } from './pending';
 import { INSTANCE, POISON, STORED, TAMPERED, TD } from './tags';
 import { findDescriptor, pageDescriptor } from './tree';
 
@@ -65,8 +64,7 @@ function retag(line: u64, tag: u32): void {
 
 /** Stores the probe record's ciphertext, MAC, TD bit and poison as they are. */
 export function replay(line: u64): void {
-  reserve();
-  resolveFrame(line >> 6);
+  prepareFrame(line >> 6);
   const desc = pageDescriptor(line >> 6);
   const index = <u32>line & 63;
   const flags = load<i32>(probe, PROBE_FLAGS);
@@ -81,8 +79,7 @@ export function replay(line: u64): void {
 
 /** Flips one bit of a DRAM line. */
 export function flip(line: u64, what: i32, bit: u32): void {
-  reserve();
-  resolveFrame(line >> 6);
+  prepareFrame(line >> 6);
   if (what == FLIP_POISON) {
     const tag = lineTag(findDescriptor(line >> 6), <u32>line & 63);
     retag(line, tag ^ POISON);

@@ -11,6 +11,7 @@ import { copyLine, lineNumber } from './lines';
 import { patternLine } from './memory-map';
 import { cachePoison, forgetCachedPoison, writeBackPoison } from './origins';
 import { lineWriter } from './page';
+import { resolveAll } from './pending';
 import { COUNTER_EVICTIONS, COUNTER_SNOOPS, COUNTER_WRITE_BACKS } from './spec/counters';
 import { FILL, POISON } from './tags';
 import { findDescriptor, kindOf, LOW } from './tree';
@@ -52,12 +53,11 @@ export function writeBack(view: usize, index: u32, cause: i32): void {
   writeBackAs(view, index, writeTag(homeOf(frameOf(view)), keyIdOf(view)), cause);
 }
 
-/** The same under a given tag. */
+/** The same under a given tag. Part of a step: the caller has made sure of memory. */
 export function writeBackAs(view: usize, index: u32, tag: u32, cause: i32): void {
   const frame = frameOf(view);
   const bit = (<u64>1) << index;
   const poisoned = isPoisoned(view, bit);
-  reserve();
   count(COUNTER_WRITE_BACKS);
   writeLine(frame, index, poisoned ? tag | POISON : tag, cachedBytes(view, index), cause, viewWriter(view, index));
   if (poisoned) writeBackPoison(lineNumber(frame, index), keyIdOf(view));
@@ -93,7 +93,7 @@ export function settle(view: usize): void {
   store<u64>(view, load<u64>(view, DIRTY) & kept, DIRTY);
 }
 
-/** One line leaves one package, written back if it is dirty. */
+/** One line leaves one package, written back if it is dirty. Part of a step. */
 export function evictLine(view: usize, pkg: u32, index: u32): void {
   const bit = (<u64>1) << index;
   if (isDirty(view, bit)) writeBack(view, index, CAUSE_EVICTION);
@@ -159,13 +159,12 @@ export function share(view: usize, pkg: u32, index: u32): void {
 
 /** A miss: the victim leaves, then the line comes from the lowest holder or from the controller. `own`: read for ownership. */
 export function fillMiss(pkg: u32, frame: u64, index: u32, keyId: u32, own: bool): usize {
+  // The victim may lie anywhere.
+  if (cacheSets != 0) resolveAll();
   reserve();
   const line = lineNumber(frame, index);
   const bit = (<u64>1) << index;
-  // Any new key instance is made before anything changes.
-  expectedTag(homeOf(frame), keyId);
   const slot = cacheSets != 0 ? makeRoom(pkg, line) : 0;
-  reserve();
   let view = findView(frame, keyId);
   if (view != 0 && (validAnywhere(view) & bit) != 0) {
     count(COUNTER_SNOOPS);

@@ -1,32 +1,30 @@
 /** Stores past the caches, and DMA reads: a line, or any range. */
 
 import { allGood, bitsFrom, countReads, loadLine, wholeLines } from './access';
-import { reserve, take } from './arena';
+import { take, tryReserve } from './arena';
 import { isDirty, writeBack } from './cache';
 import { eager } from './config';
 import { readLine, writeLine, writePartial, writeTag } from './controller';
 import { count } from './counters';
 import { writerNow } from './events';
-import { flushLine, flushRange, flushView } from './flush';
+import { DISCARD, flushLine, flushView } from './flush';
 import { homeOf } from './homes';
-import { expectedTag } from './keys';
+import { tryExpectedTag } from './keys';
 import { CAUSE_DMA, CAUSE_MOVDIR64B, CAUSE_SNOOP } from './layout';
 import { copyPiece } from './lines';
 import { mergeLine, probeLine } from './memory-map';
 import { dramFault } from './origins';
 import { putPage } from './page';
+import { prepareFrame, resolveRange, tryResolveFrame } from './pending';
 import { Quick } from './quick';
 import { displacePage, fillRange } from './range-fill';
 import { dataPages } from './slabs';
-import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut } from './spans';
+import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut, hasSpan } from './spans';
 import { COUNTER_CONTROLLER_WRITES, COUNTER_LINES_WRITTEN, COUNTER_MOVDIR64B_LINES } from './spec/counters';
 import { DATA, FILL, KIND_SHIFT, MIXED, SPARSE } from './tags';
 import { findDescriptor, kindOf, LOW, pageDescriptor, span, WRITER } from './tree';
 import { NO_FRAME, nextFrame } from './view-index';
 import { findView, viewCount } from './views';
-
-/** No write-back: the direct store replaces the line anyway. */
-const DISCARD = -1;
 
 /** MOVDIR64B of one line. */
 export function directLine(line: u64, keyId: u32, from: usize): void {
@@ -34,7 +32,7 @@ export function directLine(line: u64, keyId: u32, from: usize): void {
 }
 
 function directSlowly(line: u64, keyId: u32, from: usize): void {
-  reserve();
+  prepareFrame(line >> 6);
   flushLine(line, keyId, DISCARD);
   count(COUNTER_MOVDIR64B_LINES);
   count(COUNTER_LINES_WRITTEN);
@@ -42,11 +40,9 @@ function directSlowly(line: u64, keyId: u32, from: usize): void {
 }
 
 export function movdir64bFill(line: u64, lines: u64, keyId: u32, pattern: u64): void {
-  reserve();
-  flushRange(line, lines, keyId, DISCARD);
-  count(COUNTER_MOVDIR64B_LINES, lines);
-  count(COUNTER_LINES_WRITTEN, lines);
-  fillRange(line, lines, keyId, pattern, CAUSE_MOVDIR64B, writerNow);
+  if (lines == 0) return;
+  resolveRange(line >> 6, ((line + lines - 1) >> 6) + 1);
+  fillRange(line, lines, keyId, pattern);
 }
 
 /** 1 when a source line was poisoned: it and the lines behind it are not copied. */
@@ -65,7 +61,7 @@ export function directPiece(cause: i32, pa: u64, length: u32, keyId: u32, from: 
     directLine(line, keyId, from);
     return;
   }
-  reserve();
+  prepareFrame(line >> 6);
   flushLine(line, keyId, length == 64 ? DISCARD : CAUSE_SNOOP);
   if (cause != CAUSE_DMA) count(COUNTER_LINES_WRITTEN);
   const frame = line >> 6;
@@ -92,16 +88,17 @@ export function directRange(cause: i32, to: u64, length: u64, keyId: u32, source
   }
 }
 
-/** Tags of whole lines from `to` on, as far as they go by pages; the bytes belong where the spans say. */
+/** Tags of whole lines from `to` on, as far as they go by pages; the bytes belong where the spans say. Like planStore it does not abort. */
 export function planDirect(cause: i32, to: u64, length: u64, keyId: u32): u64 {
   clearSpans();
   let pa = to;
   const end = to + length;
   while (!eager && pa < end) {
     const lines = wholeLines(pa, end - pa);
-    if (lines == 0) break;
+    if (lines == 0 || !hasSpan() || !tryResolveFrame(pa >> 12)) break;
     const page = writablePage(pa >> 12, bitsFrom(<u32>(pa >> 6) & 63, lines), keyId, cause);
-    if (page == 0 || !addSpan(page + (<usize>pa & 4095), lines << 6)) break;
+    if (page == 0) break;
+    addSpan(page + (<usize>pa & 4095), lines << 6);
     pa += lines << 6;
   }
   const lines = (pa - to) >> 6;
@@ -113,14 +110,14 @@ export function planDirect(cause: i32, to: u64, length: u64, keyId: u32): u64 {
 
 /** The page's data after a write of these lines: one tag and one writer throughout. 0: take them one by one. */
 function writablePage(frame: u64, lines: u64, keyId: u32, cause: i32): usize {
-  const tag = expectedTag(homeOf(frame), keyId);
+  const tag = tryExpectedTag(homeOf(frame), keyId);
   if (tag == 0) return 0;
   const view: usize = viewCount == 0 ? 0 : findView(frame, keyId);
   const writer = writerNow;
   let desc = findDescriptor(frame);
   const asBefore = load<u32>(desc) == (tag | (DATA << KIND_SHIFT)) && load<u32>(desc, WRITER) == writer;
   if (!asBefore && lines != ~(<u64>0)) return 0;
-  if (!asBefore) reserve();
+  if (!asBefore && !tryReserve()) return 0;
   if (view != 0) flushView(view, lines, DISCARD);
   if (asBefore) return load<u32>(desc, LOW);
   desc = pageDescriptor(frame);
@@ -164,7 +161,7 @@ export function dmaPiece(pa: u64, length: u32, keyId: u32, to: usize): i32 {
 
 /** One line at the controller, into the scratch line; a dirty copy of the same tag is written back first. True: poison. */
 function readPast(line: u64, keyId: u32): bool {
-  reserve();
+  prepareFrame(line >> 6);
   const index = <u32>line & 63;
   const view = findView(line >> 6, keyId);
   if (view != 0 && isDirty(view, (<u64>1) << index)) writeBack(view, index, CAUSE_SNOOP);
@@ -198,7 +195,7 @@ export function planDma(from: u64, length: u64, keyId: u32): u64 {
 
 /** The page's descriptor when each of these lines is good for the KeyID and no copy is dirty, else 0. */
 function readablePage(frame: u64, lines: u64, keyId: u32): usize {
-  const tag = expectedTag(homeOf(frame), keyId);
+  const tag = tryExpectedTag(homeOf(frame), keyId);
   if (tag == 0) return 0;
   const view: usize = viewCount == 0 ? 0 : findView(frame, keyId);
   if (view != 0 && isDirty(view, lines)) return 0;
@@ -239,7 +236,7 @@ export function checkRange(line: u64, end: u64, keyId: u32): i32 {
 /** Lines from `line` on, none of them cached, as far as one descriptor answers for them and all are good. */
 function goodLines(line: u64, end: u64, keyId: u32): u64 {
   const frame = line >> 6;
-  const tag = expectedTag(homeOf(frame), keyId);
+  const tag = tryExpectedTag(homeOf(frame), keyId);
   if (tag == 0) return 0;
   const desc = findDescriptor(frame);
   const size = (<u64>1) << span;

@@ -12,6 +12,7 @@ export function evict(pkg: u32, line: u64, keyId: u32): bool {
   const view = findView(line >> 6, keyId);
   const index = <u32>line & 63;
   if (view == 0 || (validIn(view, pkg) & ((<u64>1) << index)) == 0) return false;
+  reserve();
   evictLine(view, pkg, index);
   return true;
 }
@@ -19,6 +20,7 @@ export function evict(pkg: u32, line: u64, keyId: u32): bool {
 export function evictSome(pkg: u32, wanted: u32): u32 {
   let done: u32 = 0;
   for (; done < wanted && heldBy(pkg) != 0; ++done) {
+    resolveAll();
     reserve();
     if (cacheSets != 0) evictSlot(pkg);
     else evictRank(pkg);
@@ -34,7 +36,6 @@ function evictSlot(pkg: u32): void {
 
 /** Unbounded: the tag of a drawn rank among the held ones in ascending (line, KeyID). */
 function evictRank(pkg: u32): void {
-  resolveAll();
   let frame = nextFrame(regionOfRank(pkg, drawEviction(pkg) % heldBy(pkg)));
   let rank = rankLeft;
   for (; ; frame = nextFrame(frame + 1)) {

@@ -10,7 +10,7 @@ import { instanceAsOf, isFault, tagOf } from './keys';
 import { CAUSE_CLFLUSH, CAUSE_WBINVD, CAUSE_WBNOINVD } from './layout';
 import { fillPage } from './lines';
 import { putPage } from './page';
-import { noteWbinvd, resolveAll, resolveRange } from './pending';
+import { noteWbinvd, resolveAll, resolveRange, tryResolveAll } from './pending';
 import { displacePage } from './range-fill';
 import { dataPages } from './slabs';
 import { COUNTER_CLFLUSH_LINES, COUNTER_CONTROLLER_WRITES, COUNTER_WBINVD_LINES, COUNTER_WRITE_BACKS } from './spec/counters';
@@ -36,6 +36,9 @@ import {
   WRITERS,
 } from './views';
 
+/** In place of a cause: no write-back, for a direct store replaces the line anyway. */
+export const DISCARD = -1;
+
 /** Lines of `frame` that lie in [first, last). */
 export function linesWithin(frame: u64, first: u64, last: u64): u64 {
   const start = frame << 6;
@@ -45,11 +48,11 @@ export function linesWithin(frame: u64, first: u64, last: u64): u64 {
   return (to == 64 ? ~(<u64>0) : ((<u64>1) << to) - 1) & ~(((<u64>1) << from) - 1);
 }
 
-/** Drops lines of one tag range from every package; dirty ones are written back first when there is a `cause` (else -1). */
+/** Drops lines of one tag range from every package; dirty ones are written back first unless `cause` is DISCARD. One step. */
 export function flushView(view: usize, lines: u64, cause: i32): void {
-  for (let dirty = cause < 0 ? 0 : load<u64>(view, DIRTY) & lines; dirty != 0; dirty &= dirty - 1) {
-    writeBack(view, <u32>ctz(dirty), cause);
-  }
+  let dirty = cause == DISCARD ? 0 : load<u64>(view, DIRTY) & lines;
+  if (dirty != 0) reserve();
+  for (; dirty != 0; dirty &= dirty - 1) writeBack(view, <u32>ctz(dirty), cause);
   for (let p: u32 = 0; p < packages; ++p) dropFrom(view, p, lines);
   settle(view);
 }
@@ -61,11 +64,16 @@ export function flushLine(line: u64, keyId: u32, cause: i32): void {
 }
 
 /** Every cached line of KeyID `keyId` in [line, line + lines). What WBINVD has promised for those pages is done first. */
-export function flushRange(line: u64, lines: u64, keyId: u32, cause: i32): void {
-  if (lines == 0 || viewCount == 0) return;
-  const end = line + lines;
+function flushRange(line: u64, lines: u64, keyId: u32, cause: i32): void {
+  if (lines == 0) return;
+  resolveRange(line >> 6, ((line + lines - 1) >> 6) + 1);
+  flushResolved(line, line + lines, keyId, cause);
+}
+
+/** The same for lines of [line, end) when nothing is noted for their pages. */
+export function flushResolved(line: u64, end: u64, keyId: u32, cause: i32): void {
+  if (viewCount == 0) return;
   const last = (end - 1) >> 6;
-  resolveRange(line >> 6, last + 1);
   for (let frame = nextFrame(line >> 6); frame <= last; frame = nextFrame(frame + 1)) {
     const view = findView(frame, keyId);
     if (view != 0) flushView(view, linesWithin(frame, line, end), cause);
@@ -77,7 +85,7 @@ export function clflush(line: u64, lines: u64, keyId: u32): void {
   flushRange(line, lines, keyId, CAUSE_CLFLUSH);
 }
 
-/** Writes back dirty lines of a view under a tag; `drop`: the lines leave afterwards. */
+/** Writes back dirty lines of a view under a tag, in one step; `drop`: the lines leave afterwards. */
 function drainView(view: usize, dirty: u64, tag: u32, cause: i32, drop: bool): void {
   count(COUNTER_WBINVD_LINES, <u64>popcnt(dirty));
   if (dirty == ~(<u64>0) && drainPage(view, tag, cause, drop)) return;
@@ -87,7 +95,6 @@ function drainView(view: usize, dirty: u64, tag: u32, cause: i32, drop: bool): v
 /** A page with all lines dirty: its data change hands instead of being copied when the view goes away. */
 function drainPage(view: usize, tag: u32, cause: i32, drop: bool): bool {
   if (eager || isFault(tag & INSTANCE) || load<u64>(view, POISONED) != 0) return false;
-  reserve();
   const frame = frameOf(view);
   const desc = pageDescriptor(frame);
   const writer = load<u32>(view, VIEW_WRITER);
@@ -120,7 +127,7 @@ function handOver(view: usize, drop: bool): usize {
   return copy;
 }
 
-/** What a WBINVD promised for a view: written back under the key of that moment, and dropped. */
+/** What a WBINVD promised for a view: written back under the key of that moment, and dropped. One step. */
 export function drainAsOf(view: usize, pkg: u32, wbinvd: u64): void {
   const frame = frameOf(view);
   const keyId = keyIdOf(view);
@@ -132,13 +139,13 @@ export function drainAsOf(view: usize, pkg: u32, wbinvd: u64): void {
   settle(view);
 }
 
-/** O(1): the pages do it when they are next looked at. A bounded cache is small, and is emptied at once. */
+/** O(1): the pages do it when they are next looked at. A bounded cache is small, and is emptied at once if memory allows. */
 export function wbinvd(pkg: u32): void {
   if (heldBy(pkg) == 0) return;
   noteWbinvd(pkg);
   if (cacheSets == 0) return;
   clearPackage(pkg);
-  resolveAll();
+  tryResolveAll();
 }
 
 export function wbnoinvd(pkg: u32): void {
@@ -148,6 +155,7 @@ export function wbnoinvd(pkg: u32): void {
     for (let view = firstView(frame); view != 0; view = load<u32>(view, NEXT)) {
       const dirty = validIn(view, pkg) & load<u64>(view, DIRTY);
       if (dirty == 0) continue;
+      reserve();
       drainView(view, dirty, writeTag(homeOf(frame), keyIdOf(view)), CAUSE_WBNOINVD, false);
     }
   }

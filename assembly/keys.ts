@@ -3,11 +3,11 @@
  * under, so re-keying is O(1) and old lines still know their key. Instances that no line names are collected.
  */
 
-import { allocate, outOfMemory, reserve } from './arena';
+import { allocate, createSlab, reserve, take, tryReserve } from './arena';
 import { markInstances } from './collect';
 import { aesBits, hasIntegrity, isPrivate, keyIds, packages, seed, tdBitOn, unprogrammedFault } from './config';
 import { deriveKey } from './crypto/key-stream';
-import { KEY_MODE_CLEAR, KEY_MODE_DIRECT, KEY_MODE_NO_ENCRYPT } from './layout';
+import { ABORT_OUT_OF_INSTANCES, KEY_MODE_CLEAR, KEY_MODE_DIRECT, KEY_MODE_NO_ENCRYPT } from './layout';
 import { mailbox } from './memory-map';
 import { pending, resolveAll, sequence } from './pending';
 import { forgetSchedule } from './schedules';
@@ -38,8 +38,14 @@ const KIND_FAULT: u32 = 4;
 
 const CHUNK_SHIFT: u32 = 8;
 const MAX_CHUNKS: u32 = 4096;
+const CHUNK_BYTES: u32 = (<u32>RECORD) << CHUNK_SHIFT;
+/** There is no instance 0. */
+const MOST_INSTANCES: u32 = (MAX_CHUNKS << CHUNK_SHIFT) - 1;
+/** A step makes fewer instances than a chunk has. */
+const STEP_CHUNKS: u32 = 1;
 const LINKED: u32 = 0x80000000;
 const chunks: usize = memory.data(16384, 16);
+let chunkSlab: usize = 0;
 
 let instances: u32 = 1;
 let live: u32 = 0;
@@ -58,6 +64,7 @@ export function initKeys(): void {
   generations = allocate(cells << 2);
   programmed = allocate(cells << 2);
   expected = allocate(cells << 2);
+  chunkSlab = createSlab(CHUNK_BYTES, CHUNK_BYTES, STEP_CHUNKS);
 }
 
 /** Nothing is programmed but KeyID 0, whose key never changes. Generations go on: a random key of before the reset never comes back. */
@@ -144,6 +151,12 @@ function expectedTagSlow(pkg: u32, keyId: u32): u32 {
   return tag;
 }
 
+/** As {@link expectedTag}; 0 also when there is no room for a new instance. */
+export function tryExpectedTag(pkg: u32, keyId: u32): u32 {
+  const tag = knownTag(pkg, keyId);
+  return tag != 0 || !tryReserve() ? tag : expectedTagSlow(pkg, keyId);
+}
+
 /** Tag of a write through a faulting KeyID; its poison comes on top. */
 export function faultTag(pkg: u32, keyId: u32): u32 {
   return tagOf(currentInstance(pkg, keyId), keyId);
@@ -178,9 +191,19 @@ function takeId(): u32 {
   }
   const chunk = instances >> CHUNK_SHIFT;
   const slot = chunks + ((<usize>chunk) << 2);
-  if (chunk == MAX_CHUNKS) outOfMemory();
-  if (load<u32>(slot) == 0) store<u32>(slot, <u32>allocate(RECORD << CHUNK_SHIFT));
+  if (load<u32>(slot) == 0) store<u32>(slot, <u32>take(chunkSlab));
   return instances++;
+}
+
+/** Every KeyID may come to need an instance before the next programming or reset; a programming itself needs two. */
+function isShort(): bool {
+  return MOST_INSTANCES - live < packages * keyIds + 2;
+}
+
+/** Collects when it is time, or when instances run short; aborts, with nothing changed, when lines need nearly all there can be. */
+export function provideInstances(): void {
+  if (live >= collectAt || isShort()) collect();
+  if (isShort()) abort(null, null, ABORT_OUT_OF_INSTANCES, 0);
 }
 
 function makeInstance(pkg: u32, keyId: u32): u32 {
@@ -211,8 +234,8 @@ function makeInstance(pkg: u32, keyId: u32): u32 {
 
 /** PCONFIG: `direct` takes data key and tweak key from the mailbox. */
 export function programKey(pkg: u32, keyId: u32, mode: u32): void {
+  provideInstances();
   reserve();
-  if (live >= collectAt) collect();
   const at = cell(pkg, keyId);
   const before = pending != 0 ? currentInstance(pkg, keyId) : 0;
   store<u32>(generations + at, load<u32>(generations + at) + 1);

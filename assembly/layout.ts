@@ -120,6 +120,8 @@ export const WALK_POISON = 3;
 
 /** The line number that `abort` carries when linear memory has run out. */
 export const ABORT_OUT_OF_MEMORY = 0x4f4f4d;
+/** The same when lines in DRAM name nearly as many key instances as there can be. */
+export const ABORT_OUT_OF_INSTANCES = 0x4f4f49;
 
 /** Spans of data that a planned range operation leaves to be copied. */
 export const SPANS_MAX = 512;

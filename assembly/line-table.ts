@@ -1,5 +1,5 @@
 /** Hash table from a u64 key to a slab block: {next u32, –, key u64, payload…}. Growing is optional, so inserting cannot fail. */
-import { donate, give, take, tryAllocate } from './arena';
+import { allocate, donate, give, take, tryAllocate } from './arena';
 import { dataPages } from './slabs';
 
 const HEADS = 0;
@@ -12,7 +12,7 @@ const KEY = 8;
 export const PAYLOAD = 16;
 
 export function initTable(table: usize, slab: usize, buckets: u32): void {
-  store<u32>(table, <u32>tryAllocate((<usize>buckets) << 2), HEADS);
+  store<u32>(table, <u32>allocate((<usize>buckets) << 2), HEADS);
   store<u32>(table, buckets - 1, MASK);
   store<u32>(table, 0, ENTRIES);
   store<u32>(table, <u32>slab, SLAB);

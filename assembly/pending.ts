@@ -3,12 +3,12 @@
  * at, by a cache or at the memory controller, and then does what was noted, in the order of the notes, as of each note: with its
  * event id and with the keys of that moment. A view's stamp is the last note that it has heeded.
  */
-import { reserve } from './arena';
+import { outOfMemory, reserve, tryReserve } from './arena';
 import { packages } from './config';
 import { event, recallEvent, resumeEvent } from './events';
 import { drainAsOf } from './flush';
 import { firstView, NO_FRAME, nextFrame } from './view-index';
-import { clearHeld, dropLookups, NEXT, STAMP, validIn, viewCount } from './views';
+import { clearHeld, DIRTY, dropLookups, NEXT, STAMP, validIn, viewCount } from './views';
 
 /** Notes of each package in ascending sequence: {sequence u64, event u32, –}. */
 const CAPACITY: u32 = 256;
@@ -84,40 +84,65 @@ function oldestNote(frame: u64): usize {
   return oldest;
 }
 
-/** Writes back and drops a package's lines of the page, the aliases of a line in ascending KeyID. */
-function heed(frame: u64, note: usize): void {
+/** Writes back and drops a package's lines of the page, the aliases of a line in ascending KeyID. False: no room for the next one. */
+function heed(frame: u64, note: usize): bool {
   const pkg = notedPackage;
+  let room: bool = true;
   recallEvent(load<u32>(note, EVENT));
   let view = firstView(frame);
-  while (view != 0) {
+  while (view != 0 && room) {
     const next = <usize>load<u32>(view, NEXT);
-    if (validIn(view, pkg) != 0 && load<u64>(view, STAMP) < load<u64>(note)) drainAsOf(view, pkg, load<u64>(note));
+    const held = load<u64>(view, STAMP) < load<u64>(note) ? validIn(view, pkg) : 0;
+    room = (held & load<u64>(view, DIRTY)) == 0 || tryReserve();
+    if (room && held != 0) drainAsOf(view, pkg, load<u64>(note));
     view = next;
   }
   resumeEvent();
+  return room;
 }
 
-/** Does what was noted for a page. */
-export function resolveFrame(frame: u64): void {
-  if (pending != 0) resolveNow(frame);
+/** Does what was noted for a page. False: memory has run out, and the rest stays noted. */
+export function tryResolveFrame(frame: u64): bool {
+  return pending == 0 || resolveNow(frame);
 }
 
-function resolveNow(frame: u64): void {
-  for (let note = oldestNote(frame); note != 0; note = oldestNote(frame)) {
-    reserve();
-    heed(frame, note);
-  }
+function resolveNow(frame: u64): bool {
+  for (let note = oldestNote(frame); note != 0; note = oldestNote(frame)) if (!heed(frame, note)) return false;
   for (let view = firstView(frame); view != 0; view = load<u32>(view, NEXT)) if (isPending(view)) unmarkPending(view);
+  return true;
+}
+
+/** As {@link tryResolveFrame}, but aborts when memory has run out. */
+export function resolveFrame(frame: u64): void {
+  if (!tryResolveFrame(frame)) outOfMemory();
+}
+
+/** Before a step that changes a page: what was noted for it is done, and there is room. Aborts with nothing changed. */
+export function prepareFrame(frame: u64): void {
+  resolveFrame(frame);
+  reserve();
+}
+
+/** Does what was noted for all pages of [first, last), as far as memory goes. */
+function tryResolveRange(first: u64, last: u64): bool {
+  if (pending == 0) return true;
+  for (let frame = nextFrame(first); frame < last; frame = nextFrame(frame + 1)) if (!resolveNow(frame)) return false;
+  return true;
 }
 
 /** Does what was noted for all pages of [first, last). */
 export function resolveRange(first: u64, last: u64): void {
-  if (pending == 0) return;
-  for (let frame = nextFrame(first); frame < last; frame = nextFrame(frame + 1)) resolveNow(frame);
+  if (!tryResolveRange(first, last)) outOfMemory();
 }
 
-/** Does all that was noted, so that every counter and every list is what it would have been at once. */
-export function resolveAll(): void {
-  resolveRange(0, NO_FRAME);
+/** Does all that was noted, so that every counter and every list is what it would have been at once; false when memory has run out. */
+export function tryResolveAll(): bool {
+  if (!tryResolveRange(0, NO_FRAME)) return false;
   memory.fill(counts, 0, 32);
+  return true;
+}
+
+/** As {@link tryResolveAll}, but aborts when memory has run out. */
+export function resolveAll(): void {
+  if (!tryResolveAll()) outOfMemory();
 }

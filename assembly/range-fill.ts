@@ -1,16 +1,25 @@
 /** Direct writes of a repeated pattern over a range: whole nodes of the tree become one descriptor. */
-import { give, reserve } from './arena';
+import { give, outOfMemory, reserve, tryReserve } from './arena';
 import { eager, provenance } from './config';
 import { forgetLine, writeLine, writeTag } from './controller';
 import { count } from './counters';
 import { changesOwner, logDisplacement } from './displacements';
+import { writerNow } from './events';
+import { DISCARD, flushLine, flushResolved } from './flush';
 import { homeEnd, homeOf } from './homes';
-import { expectedTag, isFault } from './keys';
+import { expectedTag, isFault, knownTag } from './keys';
+import { CAUSE_MOVDIR64B } from './layout';
 import { fillLine } from './lines';
 import { patternLine } from './memory-map';
 import { freePage, lineTag, lineWriter } from './page';
 import { treeNodes } from './slabs';
-import { COUNTER_CONTROLLER_WRITES, COUNTER_NODES_VISITED, COUNTER_POISON_CREATED } from './spec/counters';
+import {
+  COUNTER_CONTROLLER_WRITES,
+  COUNTER_LINES_WRITTEN,
+  COUNTER_MOVDIR64B_LINES,
+  COUNTER_NODES_VISITED,
+  COUNTER_POISON_CREATED,
+} from './spec/counters';
 import { DATA, FILL, INSTANCE, KIND_SHIFT, NODE, POISON, STORED, TAG } from './tags';
 import { collapseNode, dropTranslations, kindOf, LOW, ROOT_SHIFT, root, setFill, split, WRITER } from './tree';
 
@@ -19,27 +28,46 @@ const FAULT_LINES: u64 = 1 << 20;
 
 /** What is being written. */
 let newTag: u32 = 0;
+let newKeyId: u32 = 0;
 let newWriter: u32 = 0;
 let newPattern: u64 = 0;
 let newCause: i32 = 0;
 
-export function fillRange(line: u64, lines: u64, keyId: u32, pattern: u64, cause: i32, writer: u32): void {
+/**
+ * MOVDIR64B of a pattern. Nothing is noted for the pages of the range. Cached copies go piece by piece with what replaces them, so that
+ * memory may run out between any two. A piece that is a whole descriptor takes none: filling gives memory back at the limit too.
+ */
+export function fillRange(line: u64, lines: u64, keyId: u32, pattern: u64): void {
   const end = line + lines;
   let at = line;
   while (at < end) {
     const frame = at >> 6;
-    reserve();
-    const singly = eager || (lines <= FAULT_LINES && expectedTag(homeOf(frame), keyId) == 0);
+    const home = homeOf(frame);
+    if (knownTag(home, keyId) == 0) reserve();
+    const singly = eager || (lines <= FAULT_LINES && expectedTag(home, keyId) == 0);
     const whole = singly ? 0 : wholeFrames(at, end);
     if (whole != 0) {
-      fillFrames(frame, frame + whole, keyId, pattern, cause, writer);
+      fillFrames(frame, frame + whole, keyId, pattern);
       at += whole << 6;
     } else {
-      fillLine(patternLine, pattern);
-      writeLine(frame, <u32>at & 63, writeTag(homeOf(frame), keyId), patternLine, cause, writer);
+      fillOne(at, keyId, pattern);
       at += 1;
     }
   }
+}
+
+function fillOne(line: u64, keyId: u32, pattern: u64): void {
+  reserve();
+  flushLine(line, keyId, DISCARD);
+  countLines(1);
+  fillLine(patternLine, pattern);
+  const frame = line >> 6;
+  writeLine(frame, <u32>line & 63, writeTag(homeOf(frame), keyId), patternLine, CAUSE_MOVDIR64B, writerNow);
+}
+
+function countLines(lines: u64): void {
+  count(COUNTER_MOVDIR64B_LINES, lines);
+  count(COUNTER_LINES_WRITTEN, lines);
 }
 
 /** Whole pages from line `at` on that have one home. */
@@ -50,17 +78,16 @@ function wholeFrames(at: u64, end: u64): u64 {
   return last > frame ? last - frame : 0;
 }
 
-function fillFrames(first: u64, last: u64, keyId: u32, pattern: u64, cause: i32, writer: u32): void {
+function fillFrames(first: u64, last: u64, keyId: u32, pattern: u64): void {
   newTag = writeTag(homeOf(first), keyId);
-  newWriter = writer;
+  newKeyId = keyId;
+  newWriter = writerNow;
   newPattern = pattern;
-  newCause = cause;
+  newCause = CAUSE_MOVDIR64B;
   if (isFault(newTag & INSTANCE)) {
     newTag |= POISON;
     newPattern = 0;
-    count(COUNTER_POISON_CREATED, (last - first) << 6);
   }
-  count(COUNTER_CONTROLLER_WRITES, (last - first) << 6);
   fillEntries(root, 0, ROOT_SHIFT, first, last);
   logRun();
 }
@@ -76,7 +103,6 @@ function fillEntries(node: usize, start: u64, shift: u64, first: u64, last: u64)
   for (; frame < end; frame += size) {
     entry = node + ((<usize>((frame - start) >> shift)) << 4);
     visited += 1;
-    reserve();
     if (frame >= first && frame + size <= last) replace(entry, frame, shift);
     else fillPart(entry, frame, shift, first, last);
   }
@@ -85,12 +111,26 @@ function fillEntries(node: usize, start: u64, shift: u64, first: u64, last: u64)
 }
 
 function fillPart(entry: usize, frame: u64, shift: u64, first: u64, last: u64): void {
-  if (kindOf(entry) != NODE) split(entry);
+  if (kindOf(entry) != NODE) {
+    if (!tryReserve()) stop();
+    split(entry);
+  }
   const changed = fillEntries(load<u32>(entry, LOW), frame, shift - 9, first, last);
   collapseNode(entry, changed);
 }
 
+/** Out of memory: what has been displaced is logged. */
+function stop(): void {
+  logRun();
+  outOfMemory();
+}
+
 function replace(entry: usize, frame: u64, shift: u64): void {
+  const lines = (<u64>64) << shift;
+  flushResolved(frame << 6, (frame << 6) + lines, newKeyId, DISCARD);
+  countLines(lines);
+  count(COUNTER_CONTROLLER_WRITES, lines);
+  if ((newTag & POISON) != 0) count(COUNTER_POISON_CREATED, lines);
   discard(entry, frame, shift, true);
   setFill(entry, newTag, newWriter, newPattern);
 }

@@ -28,6 +28,9 @@ export const SPARSE_LINES: u32 = 4;
 export const SPARSE_PAGE_BYTES: u32 = 48 + 64 * SPARSE_LINES;
 export const SPARSE_VIEW_BYTES: u32 = 16 + 64 * SPARSE_LINES;
 
+/** A step may write back a whole page, and each of its lines may need one. */
+const LINE_RECORDS: u32 = 2 * 64;
+
 export function initSlabs(): void {
   const viewBytes = (VIEW_HEADER + packages * 8 + 15) & ~15;
   dataPages = createSlab(DATA_BYTES, DATA_BYTES * 32);
@@ -35,8 +38,8 @@ export function initSlabs(): void {
   lineBlocks = createSlab(provenance ? 512 : 256, 4096);
   writerBlocks = createSlab(256, 4096);
   views = createSlab(viewBytes, viewBytes * 64);
-  macNodes = createSlab(32, 4096);
-  originNodes = createSlab(32, 4096);
+  macNodes = createSlab(32, 4096, LINE_RECORDS);
+  originNodes = createSlab(32, 4096, LINE_RECORDS);
   sparsePages = createSlab(SPARSE_PAGE_BYTES, SPARSE_PAGE_BYTES * 32);
   sparseViews = createSlab(SPARSE_VIEW_BYTES, SPARSE_VIEW_BYTES * 32);
   viewNodes = createSlab(VIEW_NODE_BYTES, VIEW_NODE_BYTES);

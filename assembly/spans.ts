@@ -21,6 +21,11 @@ export function clearSpans(): void {
   patternUsed = false;
 }
 
+/** Is there room for one more span? Ask before lines are taken whose bytes are still to come. */
+export function hasSpan(): bool {
+  return <i32>spanCount < SPANS_MAX;
+}
+
 /** False when the table is full. */
 export function addSpan(at: usize, bytes: u32): bool {
   if (spanCount != 0) {

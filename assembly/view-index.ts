@@ -3,7 +3,7 @@
  * node is {512 children u32, a bit for each child, number of children u32, …, lines held below it u32 for each package}: the bits
  * find the next cached page, the numbers the line of a given rank.
  */
-import { give, take, tryAllocate } from './arena';
+import { allocate, give, take } from './arena';
 import { addressBits } from './config';
 import { VIEW_NODE_BYTES, viewNodes } from './slabs';
 
@@ -24,8 +24,8 @@ let leafRegion: u64 = NO_FRAME;
 
 export function initViewIndex(): void {
   topEntries = (<u32>1) << max<u32>(addressBits - 12 - <u32>TOP_SHIFT, 6);
-  top = tryAllocate((<usize>topEntries) << 2);
-  topBits = tryAllocate(<usize>topEntries >> 3);
+  top = allocate((<usize>topEntries) << 2);
+  topBits = allocate(<usize>topEntries >> 3);
 }
 
 function topCell(frame: u64): usize {

@@ -1,6 +1,6 @@
 /** The Wasm module, compiled once a process, and one instance of it for each machine. */
 import { instantiateSync } from '@assemblyscript/loader';
-import { ABORT_OUT_OF_MEMORY } from '../assembly/layout.ts';
+import { ABORT_OUT_OF_INSTANCES, ABORT_OUT_OF_MEMORY } from '../assembly/layout.ts';
 import type { CoreExports } from './core-exports.ts';
 import { CoreMisuse } from './memory-core.ts';
 import { wasmBase64 } from './wasm-inline.ts';
@@ -34,8 +34,16 @@ export function outOfMemory(): CoreMisuse {
   );
 }
 
+function outOfInstances(): CoreMisuse {
+  return new CoreMisuse(
+    'OUT_OF_MEMORY',
+    'lines in DRAM were written under nearly 2^20 different keys, more than the machine can tell apart: overwrite some of them, or program keys less often',
+  );
+}
+
 function abort(_message: number, _file: number, line: number, column: number): never {
   if (line === ABORT_OUT_OF_MEMORY) throw outOfMemory();
+  if (line === ABORT_OUT_OF_INSTANCES) throw outOfInstances();
   throw new Error(`Wasm core aborted at ${line}:${column}`);
 }
 
