@@ -5,7 +5,7 @@ import { configOf, type Program } from './program.ts';
 import { type Answer, epitaph, pageEpitaph, prepareTables, type Run, runStep, tally } from './program-ops.ts';
 import { LINES, NATURAL_KEYID, TABLE_KEYID } from './world.ts';
 
-function prepare(engine: Engine, program: Program): Run {
+export function prepare(engine: Engine, program: Program): Run {
   const run: Run = { core: engine.create(configOf(program)), captured: [] };
   for (let bit = 0; bit < 8; ++bit) {
     if (program.programmed & (1 << bit)) run.core.programKey(bit & 1, (bit >> 1) + 1, 'random');

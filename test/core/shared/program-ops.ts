@@ -342,6 +342,11 @@ export function pageEpitaph(run: Run): Answer {
   ]);
 }
 
+/** What is cached of the page tables. */
+export function cachedTables(run: Run): Answer {
+  return cached(run, TABLES, TABLE_LEVELS * PAGE);
+}
+
 /** Counters that the law itself defines. */
 const COUNTED = [
   'tdBitChecks',

@@ -1,0 +1,105 @@
+/**
+ * The core with its arena at the mercy of a test: built from the same sources, but four words behind the mailbox say when a request
+ * for memory is refused. A block that a step takes without having asked for it is an error of its own.
+ */
+
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import asc from 'assemblyscript/asc';
+import { type CoreConfig, createCore, type MemoryCore } from '../../../bindings/index.ts';
+import { MAILBOX_BYTES } from '../../../bindings/memory-core.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+
+/** Requests so far; the first one that is refused, or 0; how many are; all of the heap but so many bytes is taken now, plus 1, or 0. */
+const REQUESTS = 0;
+const REFUSE_FROM = 1;
+const REFUSALS = 2;
+const SQUEEZE = 3;
+const WORDS = 4;
+
+const CONTROL = `
+import { mailbox as control } from './memory-map';
+import { MAILBOX_SIZE } from './layout';
+let squeezed: bool = false;
+function word(i: u32): usize {
+  return control + MAILBOX_SIZE + ((<usize>i) << 2);
+}
+function isRefused(): bool {
+  const request = load<u32>(word(${REQUESTS})) + 1;
+  store<u32>(word(${REQUESTS}), request);
+  const room = load<u32>(word(${SQUEEZE}));
+  squeezed = room != 0;
+  if (squeezed && top - brk >= room) brk = top - <usize>((room - 1) & ~63);
+  const first = load<u32>(word(${REFUSE_FROM}));
+  return first != 0 && request - first < load<u32>(word(${REFUSALS}));
+}
+`;
+
+/** What is changed in which source. Every text must be there. */
+const CHANGES: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  'assembly/arena.ts': [
+    ['const PAGE_SHIFT', `${CONTROL}const PAGE_SHIFT`],
+    ['  if (end > <u64>maxTop) return false;', '  if (squeezed || end > <u64>maxTop) return false;'],
+    ['max<usize>(missing, max<usize>(1 << 20, top >> 3))', 'missing'],
+    ['  if (top - brk < STEP_BYTES &&', '  if (isRefused()) outOfMemory();\n  if (top - brk < STEP_BYTES &&'],
+    ['  return top - brk >= STEP_BYTES ||', '  if (isRefused()) return false;\n  return top - brk >= STEP_BYTES ||'],
+    ['!growTo(end)) outOfMemory();', '!growTo(end)) abort(null, null, 1, load<u32>(slab, SIZE));'],
+  ],
+  'assembly/memory-map.ts': [['memory.data(MAILBOX_SIZE,', `memory.data(MAILBOX_SIZE + ${4 * WORDS},`]],
+};
+
+async function sourceOf(name: string, base: string): Promise<string | null> {
+  const file = path.resolve(ROOT, base, name);
+  let text = await readFile(file, 'utf8').catch(() => null);
+  for (const [from, to] of CHANGES[path.relative(ROOT, file)] ?? []) {
+    if (!text?.includes(from)) throw new Error(`${name} has no "${from}": the test must be brought in line`);
+    text = text.replace(from, () => to);
+  }
+  return text;
+}
+
+async function compile(): Promise<WebAssembly.Module> {
+  let binary: Uint8Array<ArrayBuffer> | undefined;
+  const flags = ['--runtime', 'stub', '--enable', 'simd', '--maximumMemory', '65536', '-O1', '--noAssert'];
+  const { error, stderr } = await asc.main(['assembly/index.ts', '--outFile', 'core.wasm', ...flags], {
+    readFile: (name: string, base: string) => (name.endsWith('.ts') ? sourceOf(name, base) : null),
+    writeFile: (name: string, contents: Uint8Array | string) => {
+      if (name === 'core.wasm' && typeof contents !== 'string') binary = new Uint8Array(contents);
+    },
+    listFiles: () => [],
+  });
+  if (error || !binary) throw new Error(`assembly/ does not compile: ${stderr.toString()}`);
+  return new WebAssembly.Module(binary);
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/** A machine, and the hand on its heap. */
+export interface StarvingCore {
+  readonly core: MemoryCore;
+  /** Refuses so many requests for memory after the next `after`. */
+  refuse(after: number, times: number): void;
+  /** The heap keeps `room` free bytes beside its free blocks, and does not grow. */
+  squeeze(room: number): void;
+  /** From now on there is memory again. */
+  feed(): void;
+}
+
+export async function starvingCores(): Promise<(config: CoreConfig) => StarvingCore> {
+  compiled ??= compile();
+  const module = await compiled;
+  return (config) => {
+    const core = createCore(config, module);
+    const words = (): Uint32Array => {
+      const { buffer, byteOffset } = core.mailbox.u8;
+      return new Uint32Array(buffer, byteOffset + MAILBOX_BYTES, WORDS);
+    };
+    return {
+      core,
+      refuse: (after, times) => words().set([words()[REQUESTS]! + 1 + after, times], REFUSE_FROM),
+      squeeze: (room) => words().set([room + 1], SQUEEZE),
+      feed: () => words().fill(0, REFUSE_FROM),
+    };
+  };
+}
