@@ -100,11 +100,16 @@ function fillEntries(node: usize, start: u64, shift: u64, first: u64, last: u64)
   let visited: u64 = 0;
   // A node below the root ends after 512 entries; the root is as long as the address space.
   const end = shift == ROOT_SHIFT ? last : min<u64>(last, start + (size << 9));
-  for (; frame < end; frame += size) {
+  for (let done: u64 = 1; frame < end; frame += done << shift) {
     entry = node + ((<usize>((frame - start) >> shift)) << 4);
-    visited += 1;
-    if (frame >= first && frame + size <= last) replace(entry, frame, shift);
-    else fillPart(entry, frame, shift, first, last);
+    if (frame >= first && frame + size <= last) {
+      done = alike(entry, (end - frame) >> shift);
+      replace(entry, frame, shift, done);
+    } else {
+      done = 1;
+      fillPart(entry, frame, shift, first, last);
+    }
+    visited += done;
   }
   count(COUNTER_NODES_VISITED, visited);
   return entry;
@@ -125,14 +130,25 @@ function stop(): void {
   outOfMemory();
 }
 
-function replace(entry: usize, frame: u64, shift: u64): void {
-  const lines = (<u64>64) << shift;
+/** Entries from this one on, at most so many, that are uniform with one tag and one writer; at least 1. */
+function alike(entry: usize, most: u64): u64 {
+  if (kindOf(entry) != FILL) return 1;
+  const word = load<u64>(entry);
+  let n: u64 = 1;
+  while (n < most && load<u64>(entry + ((<usize>n) << 4)) == word) n += 1;
+  return n;
+}
+
+/** Replaces `n` entries that are alike. */
+function replace(entry: usize, frame: u64, shift: u64, n: u64): void {
+  const lines = (n << 6) << shift;
   flushResolved(frame << 6, (frame << 6) + lines, newKeyId, DISCARD);
   countLines(lines);
   count(COUNTER_CONTROLLER_WRITES, lines);
   if ((newTag & POISON) != 0) count(COUNTER_POISON_CREATED, lines);
-  discard(entry, frame, shift, true);
-  setFill(entry, newTag, newWriter, newPattern);
+  if (kindOf(entry) == FILL) displaceUniform(entry, frame, n << shift);
+  else discard(entry, frame, shift, true);
+  for (let at = entry, end = entry + ((<usize>n) << 4); at < end; at += 16) setFill(at, newTag, newWriter, newPattern);
 }
 
 /** Frees what lies below a descriptor; with `log`, as displaced by the fill. */
@@ -151,9 +167,14 @@ function discard(entry: usize, frame: u64, shift: u64, log: bool): void {
   freePage(entry);
 }
 
+function displaceUniform(entry: usize, frame: u64, frames: u64): void {
+  const tag = load<u32>(entry) & TAG;
+  if (provenance && changesOwner(tag, newTag)) extendRun(frame, frames, tag, load<u32>(entry, WRITER));
+}
+
 function discardUniform(entry: usize, frame: u64, shift: u64, log: bool): void {
   const tag = load<u32>(entry) & TAG;
-  if (log && provenance && changesOwner(tag, newTag)) extendRun(frame, (<u64>1) << shift, tag, load<u32>(entry, WRITER));
+  if (log) displaceUniform(entry, frame, (<u64>1) << shift);
   // Uniform ranges without data were never tampered with, and their poison needs no record.
   if ((tag & (STORED | POISON)) == 0 || load<u32>(entry) >> KIND_SHIFT == FILL) return;
   for (let i: u64 = 0; i < 64; ++i) forgetLine((frame << 6) | i, tag);
