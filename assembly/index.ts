@@ -35,7 +35,7 @@ import { initSlabs } from './slabs';
 import * as ranges from './spans';
 import { result } from './stress/record';
 import { run } from './stress/run';
-import { setUp } from './stress/set-up';
+import { prepareNext, setUp } from './stress/set-up';
 import { initTree } from './tree';
 import { initViewIndex } from './view-index';
 
@@ -364,9 +364,14 @@ export function cryptoLines(op: i32, aesBits: u32, firstLine: f64, lines: u32): 
   lineCrypto.cryptoLines(op, aesBits, toU64(firstLine), lines, map.mailbox);
 }
 
-/** Takes a stress program from the mailbox and prepares the machine for it. Once an instance. */
+/** Takes a stress program from the mailbox and programs the KeyIDs. Once an instance. */
 export function stressSetUp(): void {
   setUp();
+}
+
+/** Writes the next lines, about, of what lies in memory before the first operation. True when all of it does. */
+export function stressPrepare(lines: f64): bool {
+  return prepareNext(toU64(lines));
 }
 
 export function stressRun(operations: f64): void {

@@ -67,5 +67,6 @@ export type CoreExports = {
   modelDigest(pkg: number): bigint;
   cryptoLines(op: number, aesBits: number, firstLine: number, lines: number): void;
   stressSetUp(): void;
+  stressPrepare(lines: number): number;
   stressRun(operations: number): void;
 };

@@ -18,7 +18,7 @@ export interface StressRecord {
   readonly provenanceDigest: bigint;
   readonly byOperation: readonly number[];
   readonly faults: readonly number[];
-  /** Lines of the footprint that {@link StressCore.setUp} has written. */
+  /** Lines of the footprint that {@link StressCore.prepare} has written. */
   readonly preparedLines: number;
 }
 
@@ -55,12 +55,27 @@ function writeProgram(view: DataView, program: StressCoreProgram): void {
   });
 }
 
+/** The host gave a machine neither address space nor memory, though its own limit would have. */
+export class HostMemoryRefusal extends Error {
+  override readonly name = 'HostMemoryRefusal';
+}
+
+function instantiate(module: WebAssembly.Module): CoreExports {
+  try {
+    return instantiateCore(module);
+  } catch (error) {
+    if (error instanceof RangeError) throw new HostMemoryRefusal('the host gives no more address space', { cause: error });
+    throw error;
+  }
+}
+
 /** One machine and its program. Config and program are checked where they are made. */
 export class StressCore {
   readonly #core: CoreExports;
   readonly #program: StressCoreProgram;
   readonly memoryLimit: number;
 
+  /** Throws {@link CoreMisuse} `CONFIG`, `OUT_OF_MEMORY`, and {@link HostMemoryRefusal}. */
   constructor(config: CoreConfig, program: StressCoreProgram, options: CoreOptions & { readonly module?: WebAssembly.Module }) {
     checkConfig(config);
     if (L.STRESS_ZIPF + program.zipf.length * L.STRESS_BUCKET_BYTES > L.MAILBOX_SIZE)
@@ -68,7 +83,7 @@ export class StressCore {
     const maxPages = memoryPages(options);
     this.memoryLimit = maxPages * WASM_PAGE_BYTES;
     this.#program = program;
-    this.#core = instantiateCore(options.module ?? compileCore());
+    this.#core = instantiate(options.module ?? compileCore());
     writeConfig(this.#mailbox(), config, maxPages);
     this.#core.init();
   }
@@ -77,12 +92,20 @@ export class StressCore {
     return new DataView(this.#core.memory.buffer, Number(this.#core.mailbox.value), L.MAILBOX_SIZE);
   }
 
-  /** Programs the KeyIDs and prepares memory. Throws {@link CoreMisuse} `OUT_OF_MEMORY`. */
+  /** Takes the program in and programs the KeyIDs. Throws {@link CoreMisuse} `OUT_OF_MEMORY`. */
   setUp(): void {
     const mailbox = this.#mailbox();
     new Uint8Array(mailbox.buffer, mailbox.byteOffset, mailbox.byteLength).fill(0);
     writeProgram(mailbox, this.#program);
     this.#core.stressSetUp();
+  }
+
+  /**
+   * Writes the next `lines` (1 or more) lines of the footprint, up to a region more, and then the S-EPT. True when all is written.
+   * Throws {@link CoreMisuse} `OUT_OF_MEMORY`.
+   */
+  prepare(lines: number): boolean {
+    return this.#core.stressPrepare(lines) !== 0;
   }
 
   /** Runs the next operations. Throws {@link CoreMisuse} `OUT_OF_MEMORY` between two of them. */
@@ -106,6 +129,17 @@ export class StressCore {
 
   memoryUsed(): number {
     return this.#core.memoryUsed();
+  }
+
+  /** Asked after a failure: is it the host that gave no more memory, and not the machine's own limit? */
+  refusedByHost(): boolean {
+    const { memory } = this.#core;
+    try {
+      memory.grow(Math.max(0, this.memoryLimit - memory.buffer.byteLength) / WASM_PAGE_BYTES);
+      return false;
+    } catch {
+      return true;
+    }
   }
 
   counters(): Record<string, number> {

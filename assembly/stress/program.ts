@@ -91,7 +91,7 @@ function readZipf(buckets: u32): void {
   }
 }
 
-export function regionCount(): u64 {
+function regionCount(): u64 {
   return ((lines - 1) >> regionShift) + 1;
 }
 

@@ -1,5 +1,5 @@
 /** What lies in memory before the first operation: keys, regions under their KeyIDs, and an S-EPT. */
-import { packages } from '../config';
+import { eager, packages } from '../config';
 import { directLine, movdir64bFill } from '../direct';
 import { setEvent } from '../events';
 import { programKey } from '../keys';
@@ -8,18 +8,7 @@ import { mailbox } from '../memory-map';
 import { setRoot } from '../sept-cache';
 import { drawRegion, isHole } from './draw';
 import { resetPattern } from './pattern';
-import {
-  baseLine,
-  guestPages,
-  keyCount,
-  lines,
-  ownerOf,
-  prepare,
-  readProgram,
-  regionCount,
-  regionShift,
-  tablePage,
-} from './program';
+import { baseLine, guestPages, keyCount, lines, ownerOf, prepare, readProgram, regionShift, tablePage } from './program';
 import { resetRecord, result } from './record';
 
 const LEVELS: u32 = 4;
@@ -30,26 +19,49 @@ const TABLE: u64 = 7;
 /** The same, write-back. */
 const LEAF: u64 = 0x37;
 
+/** Is all in place, so that operations may begin? */
+let ready: bool = false;
+
+/** Takes the program in and programs the KeyIDs. */
 export function setUp(): void {
   setEvent(0);
   readProgram();
   resetPattern();
   resetRecord();
+  ready = false;
   for (let keyId: u32 = 1; keyId <= keyCount; ++keyId) {
     for (let pkg: u32 = 0; pkg < packages; ++pkg) programKey(pkg, keyId, KEY_MODE_RANDOM);
   }
-  if (prepare) fillRegions();
-  writeTables();
-  for (let pkg: u32 = 0; pkg < packages; ++pkg) setRoot(pkg, 0, tablePage << 12, keyCount, LEVELS);
 }
 
-function fillRegions(): void {
-  for (let region: u64 = 0, count = regionCount(); region < count; ++region) {
-    const first = region << regionShift;
-    const part = min<u64>((<u64>1) << regionShift, lines - first);
-    movdir64bFill(baseLine + first, part, ownerOf(first), drawRegion(region));
-    store<u64>(result, first + part, STRESS_PREPARED);
+/** Writes the next `most` lines of the footprint, and a region more at most; when all are written, the S-EPT. */
+export function prepareNext(most: u64): bool {
+  if (ready) return true;
+  if (prepare && load<u64>(result, STRESS_PREPARED) < lines) {
+    fillRegions(most);
+    return false;
   }
+  writeTables();
+  for (let pkg: u32 = 0; pkg < packages; ++pkg) setRoot(pkg, 0, tablePage << 12, keyCount, LEVELS);
+  ready = true;
+  return true;
+}
+
+function fillRegions(most: u64): void {
+  const start = load<u64>(result, STRESS_PREPARED);
+  const end = min<u64>(lines, start + most);
+  for (let at = start; at < end; ) {
+    const part = partFrom(at);
+    movdir64bFill(baseLine + at, part, ownerOf(at), drawRegion(at >> regionShift));
+    at += part;
+    store<u64>(result, at, STRESS_PREPARED);
+  }
+}
+
+/** Lines filled at once: what is left of the region, and no more than a page when each line costs its encryption. */
+function partFrom(at: u64): u64 {
+  const part = min<u64>(((at >> regionShift) + 1) << regionShift, lines) - at;
+  return eager ? min<u64>(part, 64 - ((baseLine + at) & 63)) : part;
 }
 
 /** Tables of a level that cover the guest's pages. */

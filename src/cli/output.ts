@@ -2,6 +2,7 @@
 import { type Command, CommanderError } from 'commander';
 import { closest, distance } from 'fastest-levenshtein';
 import picocolors from 'picocolors';
+import { shown, visible } from '../lab/stress/shown.ts';
 
 /** A writable end: `process.stdout`, or a collector in a test. */
 export interface Sink {
@@ -41,7 +42,9 @@ export class CliExit extends Error {
 }
 
 const ANSI = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
-const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
+/** What a message has room for: names and values that somebody else has written may be as long as he likes. */
+const MOST_CHARACTERS = 2000;
+const MOST_WORD = 300;
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -110,19 +113,24 @@ export class Output {
 
   /** One line on stderr; the command goes on. */
   warn(message: string): void {
-    this.#streams.stderr.write(`seamline: ${oneLine(message)}\n`);
+    try {
+      this.#streams.stderr.write(`seamline: ${oneLine(message)}\n`);
+    } catch (error) {
+      // Nobody is left to tell.
+      if (!isWriteError(error)) throw error;
+    }
   }
 
   /** The value, if it is one of the names; otherwise a failure that suggests the nearest one. */
   choose<const T extends string>(what: string, value: string, names: readonly T[]): T {
     const found = names.find((name) => name === value);
-    return found ?? this.fail(`unknown ${what} '${value}'${suggestion(value, names)}; valid: ${names.join(', ')}`);
+    return found ?? this.fail(`unknown ${what} '${shown(value)}'${suggestion(value, names)}; valid: ${names.join(', ')}`);
   }
 }
 
 /** ` (did you mean 'x'?)` when some name is near enough to be a slip of the keyboard, otherwise nothing. */
 export function suggestion(value: string, names: readonly string[]): string {
-  if (names.length === 0) return '';
+  if (names.length === 0 || value.length > MOST_WORD) return '';
   const nearest = nearestName(value, names);
   return distance(value, nearest) <= Math.max(2, nearest.length / 2) ? ` (did you mean '${nearest}'?)` : '';
 }
@@ -134,9 +142,11 @@ function nearestName(value: string, names: readonly string[]): string {
   return nearest.find((name) => name.startsWith(value)) ?? nearest[0]!;
 }
 
-/** Control characters, line breaks among them, become single spaces: a file name cannot forge a second line. */
+/** One line that a terminal shows as it is: a file name cannot forge a second one, and what is too long is cut in its middle. */
 export function oneLine(text: string): string {
-  return text.replace(CONTROL, ' ').trim();
+  const words = text.replace(new RegExp(`\\S{${MOST_WORD + 1},}`, 'g'), shown);
+  const half = MOST_CHARACTERS / 2;
+  return visible(words.length > MOST_CHARACTERS ? `${words.slice(0, half)} … ${words.slice(-half)}` : words).trim();
 }
 
 function visibleLength(text: string): number {
@@ -161,7 +171,25 @@ export async function runProgram(program: Command, argv: readonly string[], stre
       outputError: (text, write) => write(`seamline: ${oneLine(text.replace(/^error: /, ''))}\n`),
     });
   });
-  streams.stdout.on?.('error', tolerateClosedPipe);
+  let unwritten: unknown;
+  streams.stdout.on?.('error', (error) => {
+    // A reader that has seen enough (`| head`) is no failure.
+    if (error.code !== 'EPIPE') unwritten ??= error;
+  });
+  streams.stderr.on?.('error', () => {});
+  const status = await statusOf(program, argv, streams).catch((error: unknown) => {
+    if (!isWriteError(error)) throw error;
+    unwritten ??= error;
+    return 0;
+  });
+  // What a stream could not write, it says a moment later.
+  await new Promise((resolve) => setImmediate(resolve));
+  if (unwritten === undefined) return status;
+  new Output(streams).warn(`cannot write the output: ${reasonOf(unwritten)}`);
+  return status || EXIT_MISUSE;
+}
+
+async function statusOf(program: Command, argv: readonly string[], streams: Streams): Promise<number> {
   try {
     await program.parseAsync(argv, { from: 'user' });
     return 0;
@@ -174,16 +202,25 @@ export async function runProgram(program: Command, argv: readonly string[], stre
   }
 }
 
+const isWriteError = (error: unknown): boolean => (error as NodeJS.ErrnoException | undefined)?.syscall === 'write';
+
+const WRITE_ERRORS: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space is left on its device',
+  EDQUOT: 'your quota there is used up',
+  EFBIG: 'the file would be larger than it may be',
+  EIO: 'the device does not answer',
+};
+
+function reasonOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  return WRITE_ERRORS[code] ?? code;
+}
+
 /** The library's typed errors (DESIGN.md §5, misuse): each has a code, and a message that says what to do. Anything else is a defect. */
 const MISUSES: readonly string[] = ['CoreMisuse', 'FirmwareError', 'KnobError', 'MeasureError'];
 
 function isMisuse(error: unknown): error is Error {
   return error instanceof Error && MISUSES.includes(error.name);
-}
-
-/** A reader that has seen enough (`| head`) is no failure. */
-function tolerateClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
 }
 
 function forEachCommand(command: Command, visit: (command: Command) => void): void {

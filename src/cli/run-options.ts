@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import { KnobError, parseKnob } from '../lab/knobs.ts';
 import { PROFILES, type Profile } from '../lab/profiles.ts';
+import { parseSeedText } from '../lab/stress/seed.ts';
+import { shown } from '../lab/stress/shown.ts';
 import type { KnobValue } from '../spec/knob.ts';
 import { type Output, suggestion } from './output.ts';
 
@@ -19,15 +21,22 @@ export const addRunOptions = (command: Command): Command =>
     .option('--profile <name>', 'version of the software (see seamline profile list)', '7.1')
     .option('--set <knob=value>', 'change a rule; may be repeated (see seamline knobs)', collect);
 
-/** Largest 64-bit seed. */
-export const MAX_SEED = 2n ** 64n - 1n;
+/** A flag that was given is misuse when it is given again: nobody could say which one counts. Those that {@link collect} may be repeated. */
+export function refuseRepeats(command: Command): Command {
+  for (const option of command.options) {
+    let given = 0;
+    command.on(`option:${option.name()}`, () => {
+      given += 1;
+      if (given > 1 && option.parseArg !== collect) command.error(`error: ${option.long} is given twice: give it once`);
+    });
+  }
+  return command;
+}
 
 /** A 64-bit seed in decimal or hexadecimal; `flag` names the option it was given with. */
 export function parseSeed(output: Output, text: string, flag = '--seed'): bigint {
-  const seed = /^(\d{1,20}|0x[0-9a-f]{1,16})$/i.test(text) ? BigInt(text) : undefined;
-  if (seed === undefined || seed > MAX_SEED)
-    return output.fail(`${flag} takes a number from 0 to 2^64-1, in decimal or as 0x…, not '${text}'`);
-  return seed;
+  const seed = parseSeedText(text);
+  return seed ?? output.fail(`${flag} takes a number from 0 to 2^64-1, in decimal or as 0x…, not '${shown(text)}'`);
 }
 
 /** `KNOB=VALUE` settings, each checked; of two for one knob the later wins. */

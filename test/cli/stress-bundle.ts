@@ -23,6 +23,8 @@ export function bundleCli(): Bundle {
     entryPoints: { main: join(root, 'src/cli/main.ts'), worker: join(root, 'src/cli/stress/worker.ts') },
     outdir: directory,
     bundle: true,
+    // What is loaded late stays so.
+    splitting: true,
     packages: 'external',
     platform: 'node',
     format: 'esm',

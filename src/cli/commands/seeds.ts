@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { defaultFirmware } from '../../lab/firmware.ts';
 import { classify, OUTCOMES, type Outcome } from '../../lab/seeds.ts';
+import { MAX_SEED } from '../../lab/stress/seed.ts';
 import { CliExit, Output, type Streams } from '../output.ts';
-import { addRunOptions, chooseProfile, MAX_SEED, parseSeed, parseSettings, type RunFlags } from '../run-options.ts';
+import { addRunOptions, chooseProfile, parseSeed, parseSettings, type RunFlags } from '../run-options.ts';
 
 interface Flags extends RunFlags {
   readonly count: string;

@@ -3,13 +3,14 @@ import { compileCore } from '../../lab/core-module.ts';
 import { STRESS_SHARDS } from '../../lab/stress/index.ts';
 import { CliExit, Output, type Streams } from '../output.ts';
 import { listJson, printList } from './list.ts';
-import { parseJob, type StressFlags, WASM_LIMIT } from './options.ts';
-import { workerFile } from './pool.ts';
+import { parseJob, type StressFlags } from './options.ts';
+import { type Job, workerFile } from './pool.ts';
 import { showProgress } from './progress.ts';
 import { printReport, reportJson } from './report.ts';
-import { runJob, type Stop } from './run.ts';
+import { type Ran, runJob } from './run.ts';
 import { Scoreboard } from './scoreboard.ts';
 import { SIGNAL_STATUS } from './signals.ts';
+import { stopMessage } from './stop.ts';
 
 /** The world outside, for tests. */
 export interface StressHost {
@@ -23,22 +24,48 @@ export interface StressHost {
 /** Checks, runs, reports. Throws {@link CliExit} for every exit status but 0. */
 export async function runStress(file: string | undefined, flags: StressFlags, host: StressHost): Promise<void> {
   const output = new Output(host.streams);
-  if (flags.list) {
-    if (flags.json) output.json(listJson());
-    else printList(output);
-    return;
-  }
+  if (flags.list) return list(output, file, flags);
+  refuseLostDirectory(output);
   const job = parseJob(output, file, flags, host.cores);
-  const board = new Scoreboard({ shards: STRESS_SHARDS });
-  const wipe = flags.json ? () => {} : showProgress(host.streams.stdout, board, job.operations);
-  const ran = await runJob(job, compileCore(), board, host.worker ?? workerFile).finally(wipe);
+  const ran = await runShown(output, job, host);
   if (flags.json) output.json(reportJson(job, ran));
   else printReport(output, job, ran);
-  if (ran.stop) end(output, ran.stop, job.maxMemoryBytes < WASM_LIMIT);
+  if (ran.stop?.reason === 'interrupted') throw new CliExit(SIGNAL_STATUS[ran.stop.signal]);
+  if (ran.stop) output.fail(stopMessage(job, ran.stop));
 }
 
-function end(output: Output, stop: Stop, mayGrow: boolean): never {
-  if (stop.reason === 'interrupted') throw new CliExit(SIGNAL_STATUS[stop.signal]);
-  const more = mayGrow ? 'a larger --max-memory, ' : '';
-  return output.fail(`${stop.message}: give ${more}a smaller --footprint, fewer --ops, or a --pattern that meets fewer lines`);
+function list(output: Output, file: string | undefined, flags: StressFlags): void {
+  const others = Object.keys(flags).filter((name) => name !== 'list' && name !== 'json');
+  if (file !== undefined || others.length > 0) output.fail('--list runs nothing: give it alone, or with --json');
+  if (flags.json) output.json(listJson());
+  else printList(output);
 }
+
+/** Worker threads cannot start where there is no directory. */
+function refuseLostDirectory(output: Output): void {
+  try {
+    process.cwd();
+  } catch {
+    output.fail('the current directory does not exist any more: cd to another one');
+  }
+}
+
+/** With the line that lives while the run does, on stderr: stdout is for the results. */
+async function runShown(output: Output, job: Job, host: StressHost): Promise<Ran> {
+  const board = new Scoreboard({ shards: STRESS_SHARDS });
+  const wipe = showProgress(host.streams.stderr, board, job.operations);
+  try {
+    return await runJob(job, compileCore(), board, host.worker ?? workerFile);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    wipe();
+    return output.fail('the host has no room for the worker threads: try --workers 1, or a higher limit (ulimit -v)');
+  } finally {
+    wipe();
+  }
+}
+
+/** What Node says when the operating system gives no memory or no thread. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error &&
+  /^ERR_WORKER_(INIT_FAILED|OUT_OF_MEMORY)$|^EAGAIN$/.test(String((error as NodeJS.ErrnoException).code));

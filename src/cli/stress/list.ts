@@ -1,7 +1,13 @@
 /** `stress --list`: what a program may be made of. */
-import { STRESS_OPERATIONS, STRESS_PATTERNS, STRESS_PRESETS, type StressPatternTerm } from '../../lab/stress/index.ts';
+import {
+  STRESS_FAULTS,
+  STRESS_OPERATIONS,
+  STRESS_PATTERNS,
+  STRESS_PRESETS,
+  type StressPatternTerm,
+} from '../../lab/stress/index.ts';
 import type { Output } from '../output.ts';
-import { FAULT_KINDS } from './scoreboard.ts';
+import { programJson } from './report.ts';
 
 /** Patterns with their numbers, operations, presets and faults, a line each. */
 export function printList(output: Output): void {
@@ -26,7 +32,10 @@ export function printList(output: Output): void {
     STRESS_PRESETS.map(({ name, description }) => [name, description]),
   );
   output.line();
-  section('faults', Object.entries(FAULT_KINDS));
+  section(
+    'faults',
+    STRESS_FAULTS.map(({ name, description }) => [name, description]),
+  );
 }
 
 const usage = ({ name, parameters }: StressPatternTerm): string =>
@@ -40,9 +49,9 @@ function describe({ description, parameters }: StressPatternTerm): string {
 }
 
 export const listJson = (): unknown => ({
-  schema: 'seamline/stress-list/1',
+  schema: 'seamline/stress-list/2',
   patterns: STRESS_PATTERNS,
   operations: STRESS_OPERATIONS,
-  presets: STRESS_PRESETS,
-  faults: Object.entries(FAULT_KINDS).map(([name, description]) => ({ name, description })),
+  presets: STRESS_PRESETS.map((preset) => ({ ...preset, program: programJson(preset.program) })),
+  faults: STRESS_FAULTS,
 });

@@ -7,15 +7,23 @@ import {
   type StressOperation,
   type StressPatternTerm,
 } from '../../lab/stress/index.ts';
+import { shown } from '../../lab/stress/shown.ts';
 import { type ReadFile, readFileUpTo } from '../firmware.ts';
 import { type Output, suggestion } from '../output.ts';
-import { parseSize } from './quantities.ts';
+import { parseSize, sizeAdvice } from './quantities.ts';
 
 const MAX_BYTES = 2 ** 20;
 
-const SIZE = 'give a number of bytes, or a text such as "64GiB"';
-const size = z.union([z.number(), z.string().refine((text) => parseSize(text) !== undefined, SIZE)], { error: SIZE });
-const bytes = size.transform((value) => (typeof value === 'string' ? parseSize(value)! : value));
+const bytes = z.unknown().transform((value, context) => {
+  const size = typeof value === 'string' ? parseSize(value) : value;
+  if (typeof size === 'number') return size;
+  const message =
+    typeof value === 'string'
+      ? `'${shown(value)}': give ${sizeAdvice(value)}`
+      : 'give a number of bytes, or a text such as "64GiB"';
+  context.issues.push({ code: 'custom', message, input: value });
+  return z.NEVER;
+});
 
 const pattern = z
   .preprocess(
@@ -72,12 +80,18 @@ const READ_ERRORS: Readonly<Record<string, string>> = {
 /** Reads a program; fails with one line that names the file and the field. */
 export function loadProgram(path: string, output: Output, readFile: ReadFile = readFileUpTo): PartialProgram {
   if (path === '') output.fail('the path of the program is empty: give a JSON file, or leave it out');
-  const parsed = programSchema.safeParse(parseJson(path, output, readFile));
+  const parsed = programSchema.safeParse(programIn(parseJson(path, output, readFile)));
   if (!parsed.success) return output.fail(`${path}: ${complaint(parsed.error.issues[0]!)}`);
   const { mix, pattern } = parsed.data;
   if (pattern) choosePattern(output, pattern.kind, ` in ${path}`);
   for (const name of Object.keys(mix ?? {})) chooseOperation(output, name, ` in ${path}`);
   return parsed.data;
+}
+
+/** What `stress --json` prints is a program with its results around it. */
+function programIn(json: unknown): unknown {
+  const { schema, program } = (json ?? {}) as { readonly schema?: unknown; readonly program?: unknown };
+  return typeof schema === 'string' && /^seamline\/stress\/\d+$/.test(schema) ? program : json;
 }
 
 function parseJson(path: string, output: Output, readFile: ReadFile): unknown {
@@ -90,8 +104,20 @@ function parseJson(path: string, output: Output, readFile: ReadFile): unknown {
     return output.fail(`cannot read ${path}: ${READ_ERRORS[code] ?? `${code}: give a readable file`}`);
   }
   if (data.length > MAX_BYTES) output.fail(`${path}: larger than 1 MiB: this is no stress program`);
+  let prototype = false;
+  const json = parseText(path, output, data, (key, value) => {
+    prototype ||= key === '__proto__';
+    return value;
+  });
+  // Copies of an object lose a field of that name, and nobody would hear of it.
+  return prototype ? output.fail(`${path}: unknown field '__proto__'`) : json;
+}
+
+type Reviver = (key: string, value: unknown) => unknown;
+
+function parseText(path: string, output: Output, data: Uint8Array, reviver: Reviver): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data), reviver);
   } catch (error) {
     return output.fail(`${path}: not JSON: ${(error as Error).message}`);
   }
@@ -105,11 +131,11 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 function complaint(issue: z.core.$ZodIssue): string {
-  const path = issue.path.join('.');
+  const path = shown(issue.path.join('.'));
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!;
     const known = FIELDS[path] ?? [];
-    return `unknown field '${path && `${path}.`}${key}'${suggestion(key, known)}; valid: ${known.join(', ')}`;
+    return `unknown field '${path && `${path}.`}${shown(key)}'${suggestion(key, known)}; valid: ${known.join(', ')}`;
   }
   const message = issue.message
     .replace(/^Invalid input: /, '')

@@ -1,7 +1,7 @@
 /** The line that lives while the run does: a bar, the rate, faults by kind, memory. */
 import cliProgress, { type Params } from 'cli-progress';
 import type { Sink } from '../output.ts';
-import { bytes, duration, short } from './quantities.ts';
+import { bytes, counted, duration, short } from './quantities.ts';
 import type { Score, Scoreboard } from './scoreboard.ts';
 
 const REFRESH_MS = 100;
@@ -11,11 +11,11 @@ const BAR_MIN = 8;
 const BAR_MAX = 30;
 
 /** Begins to show the run on a terminal; elsewhere it does nothing. Returns how to end and wipe the line. */
-export function showProgress(stdout: Sink, board: Scoreboard, total: number): () => void {
-  if (!stdout.isTTY || process.env.TERM === 'dumb') return () => {};
+export function showProgress(terminal: Sink, board: Scoreboard, total: number): () => void {
+  if (!terminal.isTTY || process.env.TERM === 'dumb') return () => {};
   const meter = new RateMeter();
   const bar = new cliProgress.SingleBar({
-    stream: stdout as NodeJS.WritableStream,
+    stream: terminal as NodeJS.WritableStream,
     format: (_options, params: Params, shown: Shown) => progressLine(params, shown),
     clearOnComplete: true,
     // Whoever is killed while these are off leaves a broken terminal behind.
@@ -67,12 +67,15 @@ const LAYOUTS: readonly ((shown: Shown, total: number) => readonly string[])[] =
   (shown) => [rate(shown)],
 ];
 
-const rate = (shown: Shown): string => `${short(shown.rate)}/s`;
+/** Nobody runs while all prepare. */
+const rate = ({ preparing, rate: perSecond }: Shown): string =>
+  preparing === null ? `${short(perSecond)}/s` : `preparing ${Math.floor(100 * preparing)} %`;
 const memory = ({ memoryUsed }: Shown): string => bytes(memoryUsed);
-const left = ({ operations, rate: perSecond }: Shown, total: number): string =>
-  perSecond > 0 ? `${duration((total - operations) / perSecond)} left` : '';
+const left = ({ operations, preparing, rate: perSecond }: Shown, total: number): string =>
+  perSecond > 0 && preparing === null ? `${duration((total - operations) / perSecond)} left` : '';
 
 function faults(shown: Shown): string {
+  if (shown.outOfMemory > 0) return `${counted(shown.outOfMemory, 'shard')} out of memory`;
   const met = Object.entries(shown.faults).filter(([, count]) => count > 0);
   return met.map(([kind, count]) => `${kind} ${short(count)}`).join(', ') || faultSum(shown);
 }

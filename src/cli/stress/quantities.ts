@@ -28,8 +28,13 @@ export const parseCount = (text: string): number | undefined => parse(text, COUN
 /** Bytes: `4096`, `0x1000`, `64GiB`, `64G`, `1.5MiB` (binary); undefined when it is no whole number of bytes. */
 export const parseSize = (text: string): number | undefined => parse(text, SIZE, SIZE_UNITS);
 
-/** Decimal units are a thousand, ours 1024: who writes them may mean either. */
-export const decimalUnit = (text: string): string | undefined => /[kmgtp](?=b$)/i.exec(text)?.[0].toUpperCase();
+/** What to write instead of a text that is no size. */
+export function sizeAdvice(text: string): string {
+  // Decimal units are a thousand, ours 1024: who writes them may mean either.
+  const decimal = /[kmgtp](?=b$)/i.exec(text)?.[0].toUpperCase();
+  if (decimal !== undefined) return `binary units: write ${decimal}iB for 1024s`;
+  return 'a whole number of bytes such as 64GiB, 512MiB or 4096 (units: KiB, MiB, GiB, TiB, PiB)';
+}
 
 export const grouped = (value: number): string => value.toLocaleString('en');
 
@@ -67,6 +72,19 @@ export function duration(seconds: number): string {
   const minutes = Math.floor(whole / 60);
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** Decimals of a percentage in a column. */
+const DECIMALS = 4;
+
+/** Part of a whole in percent, for a column: always as many decimals. */
+export function alignedPercent(part: number, whole: number): string {
+  const value = whole === 0 ? 0 : (100 * part) / whole;
+  const least = 10 ** -DECIMALS;
+  return part > 0 && value < least ? `<${least.toFixed(DECIMALS)} %` : `${value.toFixed(DECIMALS)} %`;
+}
+
+/** `1 shard`, `16 shards`. */
+export const counted = (count: number, what: string): string => `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
 
 /** Part of a whole in percent, with as many digits as it takes to see it. */
 export function percent(part: number, whole: number): string {

@@ -1,10 +1,10 @@
 /** How a run of a stress program looks when it is over: for eyes, and as JSON. */
-import type { StressProgram, StressResult } from '../../lab/stress/index.ts';
+import { STRESS_FAULTS, STRESS_KNOBS, type StressProgram, type StressResult } from '../../lab/stress/index.ts';
 import type { Output } from '../output.ts';
-import { HARDWARE_KNOBS } from './options.ts';
 import type { Job } from './pool.ts';
-import { bytes, duration, exactBytes, grouped, percent, short } from './quantities.ts';
+import { alignedPercent, bytes, counted, duration, exactBytes, grouped, percent, short } from './quantities.ts';
 import type { Ran, Stop } from './run.ts';
+import { memoryLimit, stopMessage } from './stop.ts';
 
 const LABEL = 13;
 
@@ -13,7 +13,7 @@ export function printReport(output: Output, job: Job, ran: Ran): void {
   printProgram(output, job.program);
   if (ran.sum !== null) {
     printCounts(output, 'operations', ran.sum.byOperation, ran.sum.operations);
-    printCounts(output, 'faults', ran.sum.faults, ran.sum.operations);
+    printCounts(output, 'faults', faultsOf(ran.sum), ran.sum.operations);
     printSum(output, job, ran, ran.sum);
   }
   if (ran.stop !== null) printStop(output, job, ran, ran.stop);
@@ -49,12 +49,12 @@ function programRows(program: StressProgram): [label: string, text: string][] {
     ],
     ['guest pages', String(program.guestPages)],
     ['seed', hex64(program.seed)],
+    ['address', `${hardware.maxPhysAddrBits} bits (maxPhysAddrBits)`],
     [
       'knobs',
-      [
-        ...Object.entries(HARDWARE_KNOBS).map(([name, field]) => `${name}=${knob(hardware[field])}`),
-        `maxPhysAddrBits=${hardware.maxPhysAddrBits}`,
-      ].join(' '),
+      Object.entries(STRESS_KNOBS)
+        .map(([name, field]) => `${name}=${knob(hardware[field])}`)
+        .join(' '),
     ],
   ];
 }
@@ -63,65 +63,95 @@ function printCounts(output: Output, title: string, counts: Readonly<Record<stri
   const rows = Object.entries(counts).filter(([, count]) => count > 0);
   output.line(output.colors.bold(title));
   if (rows.length === 0) output.line('  none');
-  const width = Math.max(...rows.map(([, count]) => grouped(count).length));
-  for (const [name, count] of rows) {
-    output.line(`  ${name.padEnd(18)} ${grouped(count).padStart(width)}  ${output.colors.dim(percent(count, operations))}`);
+  const cells = rows.map(([name, count]) => [name, grouped(count), alignedPercent(count, operations)] as const);
+  const width = (column: 1 | 2): number => Math.max(...cells.map((row) => row[column].length));
+  for (const [name, count, part] of cells) {
+    const share = output.colors.dim(part.padStart(width(2)));
+    output.line(`  ${name.padEnd(18)} ${count.padStart(width(1))}  ${share}`);
   }
   output.line();
 }
 
-function printSum(output: Output, job: Job, { shards, wallMs }: Ran, sum: StressResult): void {
+function printSum(output: Output, job: Job, { wallMs, shards, peakMemory, repeatable }: Ran, sum: StressResult): void {
   const seconds = wallMs / 1000;
   output.line(
-    `${grouped(sum.operations)} operations in ${duration(seconds)} wall time, ${short(sum.operations / seconds)}/s with ` +
-      `${counted(job.workers, 'worker')}, ${bytes(sum.memoryUsed)} of Wasm memory in ${counted(shards.length, 'shard')}`,
+    `${counted(sum.operations, 'operation')} in ${duration(seconds)} wall time, ${short(sum.operations / seconds)}/s with ` +
+      `${counted(job.workers, 'worker')} on ${counted(shards.length, 'shard')}, at most ${bytes(peakMemory)} of Wasm memory at a time`,
   );
-  output.line(`${output.colors.bold('digest')}  ${sum.digest}`);
+  if (repeatable) output.line(`${output.colors.bold('digest')}  ${sum.digest}`);
 }
 
-function printStop(output: Output, job: Job, { sum }: Ran, { reason }: Stop): void {
+function printStop(output: Output, job: Job, { sum, repeatable }: Ran, stop: Stop): void {
   const { bold, yellow } = output.colors;
   const done = sum?.operations ?? 0;
-  const far = `${STOPPED[reason]} after ${grouped(done)} of ${grouped(job.operations)} operations (${percent(done, job.operations)})`;
-  const digest = sum === null ? 'nothing to take a digest of' : 'the digest is of what each shard had done by then';
-  output.line(yellow(`${bold('incomplete')}: ${far}; ${digest}`));
+  const far = `after ${grouped(done)} of ${counted(job.operations, 'operation')} (${percent(done, job.operations)})`;
+  const digest = repeatable
+    ? `the digest is that of any run with --max-memory ${memoryLimit(job)}`
+    : 'no digest: another run would stop elsewhere';
+  output.line(yellow(`${bold('incomplete')}: ${why(stop)} ${far}; ${done === 0 ? 'no digest: nothing has been done' : digest}`));
 }
 
-const STOPPED: Readonly<Record<Stop['reason'], string>> = { interrupted: 'interrupted', 'out-of-memory': 'out of memory' };
+function why(stop: Stop): string {
+  if (stop.reason === 'interrupted') return 'interrupted';
+  if (stop.facts.shortage === 'host') return 'ended by the host';
+  return `${counted(stop.shards.length, 'shard')} out of memory`;
+}
 
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+/** In the order of `--list`. */
+const faultsOf = ({ faults }: StressResult): StressResult['faults'] =>
+  Object.fromEntries(STRESS_FAULTS.map(({ name }) => [name, faults[name]])) as StressResult['faults'];
 
 const hex64 = (value: number | bigint | string): string => `0x${BigInt(value).toString(16).padStart(16, '0')}`;
 
-/** `program` may be written to a file and run again. All but `host` is the same wherever a complete run is repeated. */
+/** A program as its file has it. */
+export const programJson = (program: StressProgram): unknown => ({ ...program, seed: hex64(program.seed) });
+
+/**
+ * May be given back as PROGRAM.json. All but `host` is the same wherever a run is repeated that is complete, or that ended with its
+ * memory and has the same limit.
+ */
 export function reportJson(job: Job, ran: Ran): unknown {
-  const { sum, shards, stop, wallMs } = ran;
+  const { sum, shards, stop, wallMs, repeatable, peakMemory } = ran;
   return {
-    schema: 'seamline/stress/1',
-    program: { ...job.program, seed: hex64(job.program.seed) },
+    schema: 'seamline/stress/2',
+    program: programJson(job.program),
     requested: job.operations,
     operations: sum?.operations ?? 0,
     complete: stop === null,
-    stopped: stop && stopJson(stop),
+    stopped: stop && stopJson(job, stop),
     byOperation: sum?.byOperation ?? null,
-    faults: sum?.faults ?? null,
-    digest: sum?.digest ?? null,
-    provenanceDigest: sum?.provenanceDigest ?? null,
+    faults: sum && faultsOf(sum),
+    digest: repeatable ? sum!.digest : null,
+    provenanceDigest: repeatable && job.program.hardware.provenance ? sum!.provenanceDigest : null,
     counters: sum?.counters ?? null,
     shards: shards.map(({ shard, operations, digest }) => ({ index: shard?.index, operations, digest })),
     host: {
       wallMs: Math.round(wallMs),
       operationsPerSecond: sum && Math.round(sum.operations / (wallMs / 1000)),
       workers: job.workers,
-      memoryUsed: sum?.memoryUsed ?? null,
-      maxMemoryBytes: job.maxMemoryBytes,
+      peakMemoryBytes: peakMemory,
+      maxShardMemoryBytes: job.maxMemoryBytes,
     },
   };
 }
 
-/** `message` is for stderr. */
-function stopJson(stop: Stop): unknown {
-  if (stop.reason === 'interrupted') return stop;
-  const { message: _, ...facts } = stop;
-  return facts;
+/** What is said of one shard is the first one's that had no room. */
+function stopJson(job: Job, stop: Stop): unknown {
+  const message = stopMessage(job, stop);
+  if (stop.reason === 'interrupted') return { ...stop, message };
+  const { reason, shards, facts } = stop;
+  return {
+    reason,
+    message,
+    shortage: facts.shortage,
+    shards,
+    shard: {
+      operations: facts.operations,
+      memoryBytes: facts.memoryUsed,
+      maxMemoryBytes: facts.memoryLimit,
+      footprintBytes: facts.footprint,
+      touchedBytes: facts.touched,
+    },
+    fittingFootprintBytes: facts.fits,
+  };
 }

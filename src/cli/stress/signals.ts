@@ -1,7 +1,7 @@
 /** Ctrl-C: the first one asks, the second one kills. */
 
 /** Signals that end a run in good order, and the status that the shell knows them by (128 + number). */
-export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
+export const SIGNAL_STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof SIGNAL_STATUS;
 
 /**
@@ -10,10 +10,36 @@ export type StopSignal = keyof typeof SIGNAL_STATUS;
  */
 const ECHO_MS = 300;
 
-/** Calls `stop` at the first signal; a later one has its usual effect. Returns how to stop listening. */
+/** A signal that came when nobody knew yet what to stop. */
+interface Early {
+  readonly release: () => void;
+  signal?: StopSignal;
+}
+let early: Early | undefined;
+
+/** Keeps signals for the {@link onStopSignal} to come: what is loaded in between takes longer than a user needs for Ctrl-C. */
+export function holdStopSignals(): void {
+  const held: Early = {
+    release: listenFor((signal) => {
+      held.signal = signal;
+    }),
+  };
+  early = held;
+}
+
+/** Calls `stop` at the first signal, one that was held included; a later one has its usual effect. Returns how to stop listening. */
 export function onStopSignal(stop: (signal: StopSignal) => void): () => void {
+  const { signal, release } = early ?? {};
+  early = undefined;
+  const result = listenFor(stop, signal !== undefined);
+  release?.();
+  if (signal !== undefined) stop(signal);
+  return result;
+}
+
+function listenFor(stop: (signal: StopSignal) => void, stopped = false): () => void {
   const names = Object.keys(SIGNAL_STATUS) as StopSignal[];
-  let first: number | undefined;
+  let first = stopped ? performance.now() : undefined;
   const release = (): void => {
     for (const name of names) process.off(name, listen);
   };

@@ -1,5 +1,12 @@
 /** What a worker thread does: one shard after another, in slices so short that "stop" is heard. */
-import { StressOutOfMemory, type StressProgram, type StressResult, StressRun, type StressShard } from '../../lab/stress/index.ts';
+import {
+  type StressMemoryFacts,
+  StressOutOfMemory,
+  type StressProgram,
+  type StressResult,
+  StressRun,
+  type StressShard,
+} from '../../lab/stress/index.ts';
 import { Scoreboard } from './scoreboard.ts';
 
 /** One shard's work. */
@@ -14,66 +21,79 @@ export interface ShardTask {
   readonly board: SharedArrayBuffer;
 }
 
-/**
- * What `StressOutOfMemory` says: class and fields of an error do not survive the way from thread to thread.
- * A machine that did not even come into being has a message only.
- */
-export type OutOfMemory = Pick<StressOutOfMemory, 'message'> &
-  Partial<Pick<StressOutOfMemory, 'operations' | 'memoryUsed' | 'memoryLimit' | 'footprint' | 'touched' | 'fits'>>;
-
 export interface ShardOutcome {
   /** Null when the run had been stopped before the shard began, or its machine did not even fit into its memory. */
   readonly result: StressResult | null;
-  readonly outOfMemory: OutOfMemory | null;
+  /** What a `StressOutOfMemory` knows: the class of an error does not survive the way from thread to thread. */
+  readonly outOfMemory: StressMemoryFacts | null;
 }
 
-const FIRST_SLICE = 4096;
-const MIN_SLICE = 256;
+/** Nobody knows yet how long an operation takes: it may be a WBINVD. */
+const FIRST_SLICE = 16;
 const MAX_SLICE = 2 ** 24;
 /** A slice that takes as long as this leaves a stop unheard for a moment nobody feels. */
 const SLICE_MS = 25;
 
-/** Runs a shard to its end, or until it is stopped. A shard that runs out of memory stops all others. */
+/** Runs a shard to its end, or until it is stopped, or until its memory ends: then the others go on, for each has its own. */
 export default function runShard(task: ShardTask): ShardOutcome {
   const board = new Scoreboard(task.board);
   if (board.stopped) return { result: null, outOfMemory: null };
+  const { program, shard, maxMemoryBytes, module } = task;
   let run: StressRun | undefined;
+  let outOfMemory: StressMemoryFacts | null = null;
   try {
-    run = new StressRun(task.program, task.shard, { maxMemoryBytes: task.maxMemoryBytes, module: task.module });
-    runSlices(run, task, board);
-    return { result: run.result, outOfMemory: null };
+    run = new StressRun(program, shard, { maxMemoryBytes, module, prepareLater: true });
+    prepare(run, board);
+    runOperations(run, task.operations, board);
   } catch (error) {
-    board.stop();
-    return { result: run?.result ?? null, outOfMemory: explain(error) };
-  } finally {
-    if (run) board.post(task.shard.index, run.result, true);
+    if (!(error instanceof StressOutOfMemory)) throw error;
+    outOfMemory = error.facts;
+    // What the host refuses to one machine is for nobody to have.
+    if (outOfMemory.shortage === 'host') board.stop();
   }
+  const result = run?.result ?? null;
+  board.post(shard.index, result ?? NOTHING, outOfMemory === null ? 'ended' : 'out-of-memory');
+  return { result, outOfMemory };
 }
 
-function explain(error: unknown): OutOfMemory {
-  if (error instanceof StressOutOfMemory) {
-    const { message, operations, memoryUsed, memoryLimit, footprint, touched, fits } = error;
-    return { message, operations, memoryUsed, memoryLimit, footprint, touched, fits };
-  }
-  if (error instanceof Error && 'code' in error && error.code === 'OUT_OF_MEMORY') return { message: error.message };
-  throw error;
+const NOTHING = {
+  operations: 0,
+  memoryUsed: 0,
+  faults: { 'td-bit': 0, mac: 0, 'unprogrammed-key': 0, 'partial-write': 0, poison: 0 },
+};
+
+function prepare(run: StressRun, board: Scoreboard): void {
+  inSlices(board, (lines) => {
+    const ready = run.prepare(lines);
+    const { done, of } = run.preparation;
+    board.post(run.shard.index, run.progress, ready ? 'running' : 'preparing', done / of);
+    return ready;
+  });
 }
 
-function runSlices(run: StressRun, { operations, shard }: ShardTask, board: Scoreboard): void {
-  let slice = FIRST_SLICE;
-  for (let done = 0; done < operations && !board.stopped; ) {
-    const next = Math.min(slice, operations - done);
-    const started = performance.now();
+function runOperations(run: StressRun, operations: number, board: Scoreboard): void {
+  let left = operations;
+  if (left === 0) return;
+  inSlices(board, (slice) => {
+    const next = Math.min(slice, left);
     run.run(next);
-    const tookMs = performance.now() - started;
-    done += next;
-    board.post(shard.index, run.result, false);
-    slice = nextSlice(slice, tookMs);
+    left -= next;
+    board.post(run.shard.index, run.progress, 'running');
+    return left === 0;
+  });
+}
+
+/** Takes one slice after the other until the last one is done, or somebody says "stop". */
+function inSlices(board: Scoreboard, step: (size: number) => boolean): void {
+  for (let slice = FIRST_SLICE; !board.stopped; ) {
+    const started = performance.now();
+    if (step(slice)) return;
+    slice = nextSlice(slice, performance.now() - started);
   }
 }
 
 /** Towards slices of {@link SLICE_MS}; at most twice as long as the last one, for what it met may have been cheap by luck. */
 export function nextSlice(slice: number, tookMs: number): number {
   const wanted = Math.floor((slice * SLICE_MS) / Math.max(tookMs, 0.1));
-  return Math.min(Math.max(wanted, MIN_SLICE), slice * 2, MAX_SLICE);
+  return Math.min(Math.max(wanted, 1), slice * 2, MAX_SLICE);
 }

@@ -1,16 +1,22 @@
 /** Looks a program over before anything starts, and completes a partial one. */
 import { checkConfig } from '../../../bindings/checks.ts';
 import { CoreMisuse } from '../../../bindings/memory-core.ts';
-import { StressMisuse, type StressMisuseCode } from './errors.ts';
-import { coreConfig, memoryEnd, regionBytes, seedOf } from './lower.ts';
+import { StressMisuse, type StressMisuseCode, typable } from './errors.ts';
+import { checkKnobs } from './hardware.ts';
+import { coreConfig, footprintLimit, regionBytes, seedOf } from './lower.ts';
 import { DEFAULT_STRESS_PROGRAM, STRESS_OPERATIONS, STRESS_PATTERNS, type StressProgram } from './program.ts';
 import { checkShard, STRESS_SHARDS, shardPart } from './shards.ts';
+import { shown } from './shown.ts';
 
 const LINE_BYTES = 64;
 /** The owner of every region lies in a table. */
 const MAX_REGIONS = 2 ** 20;
 const MAX_GUEST_PAGES = 2 ** 20;
 const MAX_KEY_IDS = 32766;
+const MAX_STRIDE = 2 ** 46;
+const MAX_REPEAT = 2 ** 31;
+/** The heaviest weight of an operation, as text. */
+export const MAX_WEIGHT = '1e15';
 
 function require_(condition: boolean, code: StressMisuseCode, message: string): void {
   if (!condition) throw new StressMisuse(code, message);
@@ -19,12 +25,14 @@ function require_(condition: boolean, code: StressMisuseCode, message: string): 
 const isWithin = (value: unknown, low: number, high: number): boolean =>
   typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high;
 const isShare = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 1;
+const size = (bytes: number): string => (isWithin(bytes, 0, 2 ** 53) ? typable(bytes) : shown(bytes));
 const isPowerOfTwo = (value: number): boolean => value > 0 && Math.log2(value) % 1 === 0;
 const names = (terms: readonly { readonly name: string }[]): string => terms.map(({ name }) => name).join(', ');
 
 function checkNames(value: object, known: object, where: string): void {
   for (const name of Object.keys(value)) {
-    require_(name in known, 'FIELD', `${where} has no '${name}': there are ${Object.keys(known).join(', ')}`);
+    const has = Object.hasOwn(known, name);
+    require_(has, 'FIELD', `${where} has no '${shown(name)}': there are ${Object.keys(known).join(', ')}`);
   }
 }
 
@@ -33,56 +41,69 @@ function checkFields(program: StressProgram): void {
   for (const name of ['keyIds', 'pattern', 'mix', 'hardware'] as const) {
     require_(typeof program[name] === 'object' && program[name] !== null, 'FIELD', `${name}: give an object`);
   }
-  for (const name of ['prepare'] as const) {
-    require_(typeof program[name] === 'boolean', 'FIELD', `${name} ${program[name]}: give true or false`);
-  }
+  require_(typeof program.prepare === 'boolean', 'FIELD', `prepare ${shown(program.prepare)}: give true or false`);
   checkNames(program.keyIds, DEFAULT_STRESS_PROGRAM.keyIds, 'keyIds');
   checkNames(program.hardware, DEFAULT_STRESS_PROGRAM.hardware, 'hardware');
 }
 
 function checkMemory(program: StressProgram, shards: number): void {
-  const { base, footprint, region, packages, guestPages } = program;
-  require_(isWithin(packages, 1, 8), 'PACKAGES', `packages ${packages}: give 1 to 8`);
-  require_(isWithin(base, 0, 2 ** 52) && base % LINE_BYTES === 0, 'ADDRESS', `base ${base}: give a multiple of 64, 0 or more`);
-  const least = shards * LINE_BYTES;
-  require_(
-    Number.isSafeInteger(footprint) && footprint % LINE_BYTES === 0 && footprint >= least,
-    'FOOTPRINT',
-    `footprint ${footprint}: give a multiple of 64 bytes of at least ${least}, a line for each shard`,
-  );
+  const { packages, guestPages, hardware } = program;
+  require_(isWithin(packages, 1, 8), 'PACKAGES', `packages ${shown(packages)}: give 1 to 8`);
   require_(
     isWithin(guestPages, 1, MAX_GUEST_PAGES),
     'FOOTPRINT',
-    `guestPages ${guestPages}: give 1 to ${MAX_GUEST_PAGES} pages of 4 KiB`,
+    `guestPages ${shown(guestPages)}: give 1 to ${MAX_GUEST_PAGES} pages of 4 KiB`,
   );
-  const bits = program.hardware.maxPhysAddrBits;
-  require_(isWithin(bits, 46, 52), 'HARDWARE', `maxPhysAddrBits ${bits}: give 46 to 52`);
+  const bits = hardware.maxPhysAddrBits;
+  require_(isWithin(bits, 46, 52), 'HARDWARE', `maxPhysAddrBits ${shown(bits)}: give 46 to 52`);
+  checkFootprint(program, shards * LINE_BYTES);
+  checkRegion(program, shards);
+}
+
+/** Base, footprint and the S-EPT behind it lie in the address space. */
+function checkFootprint(program: StressProgram, least: number): void {
+  const { base, footprint, hardware } = program;
+  const limit = footprintLimit(program);
+  const why = `of ${hardware.maxPhysAddrBits} address bits, less the S-EPT behind the footprint`;
+  const highest = limit - least;
   require_(
-    memoryEnd(program) <= 2 ** bits,
-    'FOOTPRINT',
-    `footprint ${footprint} from ${base} on, with the S-EPT behind it, ends above ${bits} address bits: give less than ${2 ** bits - base} bytes`,
+    isWithin(base, 0, highest) && base % LINE_BYTES === 0,
+    'ADDRESS',
+    `base ${size(base)}: give a multiple of 64 from 0 to ${highest} (the end ${why})`,
   );
+  const most = limit - base;
+  require_(
+    isWithin(footprint, least, most) && footprint % LINE_BYTES === 0,
+    'FOOTPRINT',
+    `footprint ${size(footprint)} from ${size(base)} on: give a multiple of 64 bytes, at least ${least} (a line for each shard) and at most ${most} (the end ${why})`,
+  );
+}
+
+function checkRegion(program: StressProgram, shards: number): void {
+  const { region, footprint } = program;
   require_(
     region === 0 || (isWithin(region, LINE_BYTES, 2 ** 52) && isPowerOfTwo(region)),
     'REGION',
-    `region ${region}: give a power of two of at least 64 bytes, or 0`,
+    `region ${size(region)}: give a power of two from 64 bytes to 4PiB, or 0`,
   );
   const part = shardPart(footprint / LINE_BYTES, { index: 0, of: shards }) * LINE_BYTES;
+  let least = LINE_BYTES;
+  while (part / least > MAX_REGIONS) least *= 2;
   require_(
     part / regionBytes(program, part) <= MAX_REGIONS,
     'REGION',
-    `region ${region}: a shard of ${part} bytes has at most ${MAX_REGIONS} regions; give larger ones`,
+    `region ${size(region)}: a shard of ${part} bytes has at most ${MAX_REGIONS} regions; give larger ones, of at least ${least} bytes`,
   );
 }
 
 function checkKeyIds(program: StressProgram): void {
   const { shared, private: private_, privateShare, cross } = program.keyIds;
   for (const [name, value] of Object.entries({ shared, private: private_ })) {
-    require_(isWithin(value, 0, MAX_KEY_IDS), 'KEYIDS', `${name} KeyIDs ${value}: give 0 to ${MAX_KEY_IDS}`);
+    require_(isWithin(value, 0, MAX_KEY_IDS), 'KEYIDS', `${name} KeyIDs ${shown(value)}: give 0 to ${MAX_KEY_IDS}`);
   }
   require_(shared + private_ <= MAX_KEY_IDS, 'KEYIDS', `${shared + private_} KeyIDs: at most ${MAX_KEY_IDS} beside KeyID 0`);
-  require_(isShare(privateShare), 'KEYIDS', `privateShare ${privateShare}: give 0 to 1`);
-  require_(isShare(cross), 'KEYIDS', `cross ${cross}: give 0 to 1`);
+  require_(isShare(privateShare), 'KEYIDS', `privateShare ${shown(privateShare)}: give 0 to 1`);
+  require_(isShare(cross), 'KEYIDS', `cross ${shown(cross)}: give 0 to 1`);
   require_(
     privateShare === 0 || private_ > 0,
     'KEYIDS',
@@ -94,17 +115,18 @@ function checkPattern(program: StressProgram): void {
   const { pattern, keyIds } = program;
   const term = STRESS_PATTERNS.find(({ name }) => name === pattern.kind);
   if (term === undefined) {
-    throw new StressMisuse('PATTERN', `unknown pattern '${pattern.kind}': there are ${names(STRESS_PATTERNS)}`);
+    throw new StressMisuse('PATTERN', `unknown pattern '${shown(pattern.kind)}': there are ${names(STRESS_PATTERNS)}`);
   }
   const known = Object.fromEntries(['kind', ...term.parameters.map(({ name }) => name)].map((name) => [name, true]));
   checkNames(pattern, known, `pattern ${term.name}`);
-  const bad = (name: string, value: unknown, what: string): string => `pattern ${term.name}: ${name} ${value}: give ${what}`;
+  const bad = (name: string, value: unknown, what: string): string =>
+    `pattern ${term.name}: ${name} ${shown(value)}: give ${what}`;
   switch (pattern.kind) {
     case 'strided':
       require_(
-        isWithin(pattern.stride, 1, 2 ** 46),
+        isWithin(pattern.stride, 1, MAX_STRIDE),
         'PATTERN',
-        bad('stride', pattern.stride, 'a whole number of lines, 1 or more'),
+        bad('stride', pattern.stride, `a whole number of lines, 1 to ${MAX_STRIDE} (2^46)`),
       );
       return;
     case 'zipf':
@@ -115,7 +137,11 @@ function checkPattern(program: StressProgram): void {
       require_(isShare(pattern.probability), 'PATTERN', bad('probability', pattern.probability, '0 to 1'));
       return;
     case 'ping-pong':
-      require_(isWithin(pattern.repeat, 2, 2 ** 31), 'PATTERN', bad('repeat', pattern.repeat, 'a whole number, 2 or more'));
+      require_(
+        isWithin(pattern.repeat, 2, MAX_REPEAT),
+        'PATTERN',
+        bad('repeat', pattern.repeat, `a whole number, 2 to ${MAX_REPEAT} (2^31)`),
+      );
       require_(keyIds.shared + keyIds.private > 0, 'PATTERN', 'pattern ping-pong: one KeyID cannot take turns; give more KeyIDs');
   }
 }
@@ -125,12 +151,12 @@ function checkMix({ mix, keyIds }: StressProgram): void {
     require_(
       STRESS_OPERATIONS.some((operation) => operation.name === name),
       'OPERATION',
-      `unknown operation '${name}': there are ${names(STRESS_OPERATIONS)}`,
+      `unknown operation '${shown(name)}': there are ${names(STRESS_OPERATIONS)}`,
     );
     require_(
-      typeof weight === 'number' && weight >= 0 && weight <= 1e15,
+      typeof weight === 'number' && weight >= 0 && weight <= Number(MAX_WEIGHT),
       'WEIGHTS',
-      `weight ${weight} of ${name}: give a number from 0 to 1e15`,
+      `weight ${shown(weight)} of ${name}: give a number from 0 to ${MAX_WEIGHT}`,
     );
   }
   const sum = Object.values(mix).reduce((total, weight) => total + weight, 0);
@@ -143,12 +169,7 @@ function checkMix({ mix, keyIds }: StressProgram): void {
 }
 
 function checkHardware(program: StressProgram): void {
-  for (const name of ['sharedIntegrity', 'tdBit', 'partialWriteErratum', 'provenance'] as const) {
-    const value = program.hardware[name];
-    require_(typeof value === 'boolean', 'HARDWARE', `${name} ${value}: give true or false`);
-  }
-  const { cacheSets } = program.hardware;
-  require_(isWithin(cacheSets, 0, 2 ** 20), 'HARDWARE', `cacheSets ${cacheSets}: give 0 or a power of two up to 2^20`);
+  checkKnobs(program);
   try {
     checkConfig(coreConfig(program, 0n, program.footprint));
   } catch (error) {

@@ -1,6 +1,15 @@
 /** Stress programs: random traffic over the memory core, reproducible down to the last answer (docs/stress-law.md). */
 export { checkStressProgram, completeStressProgram } from './check.ts';
-export { StressMisuse, type StressMisuseCode, StressOutOfMemory } from './errors.ts';
+export {
+  type StressMemoryFacts,
+  StressMisuse,
+  type StressMisuseCode,
+  StressOutOfMemory,
+  type StressRemedy,
+  type StressShortage,
+} from './errors.ts';
+export { STRESS_FAULTS, type StressFault } from './faults.ts';
+export { STRESS_KNOBS, type StressKnob } from './hardware.ts';
 export { STRESS_PRESETS, type StressPreset, type StressPresetName } from './presets.ts';
 export {
   DEFAULT_STRESS_PROGRAM,
@@ -16,6 +25,6 @@ export {
   type StressProgram,
   type StressTerm,
 } from './program.ts';
-export { mergeStressResults, type StressFault, type StressResult } from './result.ts';
+export { mergeStressResults, type StressResult } from './result.ts';
 export { type StressOptions, StressRun } from './run.ts';
 export { STRESS_SHARDS, type StressShard, shardOperations } from './shards.ts';

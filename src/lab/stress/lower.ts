@@ -3,7 +3,9 @@ import type { CoreConfig, HomeRange } from '../../../bindings/memory-core.ts';
 import type { StressBucket, StressCoreProgram, StressPatternCode } from '../../../bindings/stress-program.ts';
 import { StressMisuse } from './errors.ts';
 import { STRESS_OPERATIONS, STRESS_PATTERNS, type StressPattern, type StressProgram } from './program.ts';
+import { MAX_SEED, parseSeedText } from './seed.ts';
 import { type StressShard, shardPart, shardStart } from './shards.ts';
+import { shown } from './shown.ts';
 
 const GIB = 2 ** 30;
 const PAGE_BYTES = 4096;
@@ -21,17 +23,19 @@ export function mix(x: bigint): bigint {
   return z ^ (z >> 31n);
 }
 
+/** A seed of the program as a word. Throws {@link StressMisuse} `SEED`. */
 export function seedOf({ seed }: StressProgram): bigint {
-  const bad = new StressMisuse('SEED', `seed ${seed}: give a whole number from 0 to 2^64 - 1`);
-  if (typeof seed === 'number' && !Number.isSafeInteger(seed)) throw bad;
-  let value: bigint;
-  try {
-    value = BigInt(seed);
-  } catch {
-    throw bad;
-  }
-  if (value < 0n || value >= U64) throw bad;
-  return value;
+  const value = seedWord(seed);
+  if (value !== undefined && value >= 0n && value <= MAX_SEED) return value;
+  const wide = typeof seed === 'number' && Number.isInteger(seed) && seed > Number.MAX_SAFE_INTEGER;
+  const form = wide ? 'above 2^53 write it as text, such as "0x20000000000001"' : 'in decimal or as 0x…';
+  throw new StressMisuse('SEED', `seed '${shown(seed)}': give a whole number from 0 to 2^64 - 1, ${form}`);
+}
+
+function seedWord(seed: StressProgram['seed']): bigint | undefined {
+  if (typeof seed === 'bigint') return seed;
+  if (typeof seed === 'string') return parseSeedText(seed);
+  return Number.isSafeInteger(seed) && !Object.is(seed, -0) ? BigInt(seed) : undefined;
 }
 
 export function regionBytes({ region }: StressProgram, part: number): number {
@@ -51,6 +55,11 @@ const pageAbove = (address: number): number => Math.ceil(address / PAGE_BYTES);
 /** First byte behind the footprint and the S-EPT. */
 export function memoryEnd({ base, footprint, guestPages }: StressProgram): number {
   return (pageAbove(base + footprint) + tablePages(guestPages)) * PAGE_BYTES;
+}
+
+/** First byte that the footprint cannot reach: the S-EPT needs the rest of the address space. */
+export function footprintLimit({ guestPages, hardware }: StressProgram): number {
+  return 2 ** hardware.maxPhysAddrBits - tablePages(guestPages) * PAGE_BYTES;
 }
 
 /** The first 4096 GiB of the machine's memory go round the packages; everything else is package 0's. */

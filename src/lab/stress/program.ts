@@ -122,7 +122,7 @@ export interface StressKeyIds {
 
 /** One program. Everything is data: it may come from JSON. */
 export interface StressProgram {
-  /** 64-bit: a whole number, or a string that BigInt() takes. */
+  /** 64-bit: a whole number (below 2^53 as a double), or a text in decimal or as 0x…. */
   readonly seed: number | string | bigint;
   /** First byte of the memory used; a multiple of 64. */
   readonly base: number;

@@ -1,13 +1,10 @@
 /** What a run has found, and how the shards' findings become one. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { Check } from '../../../bindings/memory-core.ts';
 import { StressMisuse } from './errors.ts';
+import type { StressFault } from './faults.ts';
 import type { StressOperation } from './program.ts';
 import type { StressShard } from './shards.ts';
-
-/** The check that made the poison which an operation met. */
-export type StressFault = Exclude<Check, 'none'>;
 
 export interface StressResult {
   /** Null for the sum of all shards. */

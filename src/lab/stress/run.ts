@@ -1,31 +1,46 @@
 /** One shard of a stress program, run slice by slice. */
 import { CoreMisuse, type CoreOptions } from '../../../bindings/index.ts';
-import { StressCore } from '../../../bindings/stress.ts';
+import { HostMemoryRefusal, StressCore } from '../../../bindings/stress.ts';
+import { memoryPages, WASM_PAGE_BYTES } from '../../../bindings/wasm-core.ts';
 import { checkStressProgram } from './check.ts';
-import { StressOutOfMemory } from './errors.ts';
+import { type StressMemoryFacts, StressOutOfMemory } from './errors.ts';
+import { STRESS_FAULTS, type StressFault } from './faults.ts';
 import { type LoweredProgram, lowerProgram } from './lower.ts';
-import { estimateFit } from './memory.ts';
+import { footprintFacts, hostFacts, machineFacts } from './memory.ts';
 import { STRESS_OPERATIONS, type StressOperation, type StressProgram } from './program.ts';
-import type { StressFault, StressResult } from './result.ts';
+import type { StressResult } from './result.ts';
 import { checkCount, checkShard, type StressShard } from './shards.ts';
 
 export interface StressOptions extends CoreOptions {
   /** A compiled core (default: the embedded one, compiled once a process). */
   readonly module?: WebAssembly.Module;
+  /** Leave the memory that the first operation finds to {@link StressRun.prepare}, which can be called in slices. */
+  readonly prepareLater?: boolean;
 }
 
 /** Faults in the order in which the core counts them. */
-const FAULTS: readonly StressFault[] = ['poison', 'td-bit', 'mac', 'unprogrammed-key', 'partial-write'];
+const CORE_FAULTS: readonly StressFault[] = ['poison', 'td-bit', 'mac', 'unprogrammed-key', 'partial-write'];
+
+const byKind = (counts: readonly number[]): Record<StressFault, number> =>
+  Object.fromEntries(STRESS_FAULTS.map(({ name }) => [name, counts[CORE_FAULTS.indexOf(name)]!])) as Record<StressFault, number>;
+
+/** All of a footprint in one slice. */
+const ALL_LINES = 2 ** 46;
+
+const isOutOfMemory = (error: unknown): boolean => error instanceof CoreMisuse && error.code === 'OUT_OF_MEMORY';
 
 /**
  * A machine that runs one shard of a program (default: all of it as one shard). Slices of any length add up to the same result.
- * The constructor throws {@link StressMisuse}; it and {@link run} throw {@link StressOutOfMemory}.
+ * The constructor throws {@link StressMisuse}; it, {@link prepare} and {@link run} throw {@link StressOutOfMemory}.
  */
 export class StressRun {
   readonly program: StressProgram;
   readonly shard: StressShard;
   readonly #lowered: LoweredProgram;
   readonly #core: StressCore;
+  /** Bytes in use before the first line is written. */
+  readonly #fixed: number;
+  #prepared = false;
   #failed: StressOutOfMemory | undefined;
 
   constructor(program: StressProgram, shard: StressShard = { index: 0, of: 1 }, options: StressOptions = {}) {
@@ -34,15 +49,58 @@ export class StressRun {
     this.program = program;
     this.shard = shard;
     this.#lowered = lowerProgram(program, shard);
-    this.#core = new StressCore(this.#lowered.config, this.#lowered.program, options);
-    this.#guard(() => this.#core.setUp());
+    this.#core = this.#start(options);
+    this.#fixed = this.#core.memoryUsed();
+    if (!options.prepareLater) this.#prepareAll();
+  }
+
+  #start(options: StressOptions): StressCore {
+    const { config, program } = this.#lowered;
+    const limit = memoryPages(options) * WASM_PAGE_BYTES;
+    try {
+      const core = new StressCore(config, program, options);
+      core.setUp();
+      return core;
+    } catch (error) {
+      if (error instanceof HostMemoryRefusal) throw this.#outOfMemory(hostFacts(0, null, limit));
+      if (isOutOfMemory(error)) throw this.#outOfMemory(machineFacts(this.#lowered, limit, options));
+      throw error;
+    }
+  }
+
+  /**
+   * Writes the next `lines` lines (about: whole regions) of what lies in memory before the first operation. True when all of it does;
+   * {@link run} would do what is left. Throws {@link StressMisuse} `COUNT`.
+   */
+  prepare(lines: number): boolean {
+    checkCount(lines);
+    this.#guard(() => {
+      this.#prepared = this.#prepared || this.#core.prepare(Math.max(1, lines));
+    });
+    return this.#prepared;
+  }
+
+  #prepareAll(): void {
+    while (!this.prepare(ALL_LINES));
+  }
+
+  /** Lines of the footprint that are prepared, of all that will be. */
+  get preparation(): { readonly done: number; readonly of: number } {
+    const { prepare, lines } = this.#lowered.program;
+    return { done: this.#core.read().preparedLines, of: prepare ? lines : 0 };
   }
 
   /** Runs the next `operations` operations. Throws {@link StressMisuse} `COUNT`. */
   run(operations: number): void {
     checkCount(operations);
-    if (this.#failed !== undefined) throw this.#failed;
+    this.#prepareAll();
     this.#guard(() => this.#core.run(operations));
+  }
+
+  /** A part of the {@link result} so far that is quickly read and changes nothing inside the machine. */
+  get progress(): Pick<StressResult, 'operations' | 'faults' | 'memoryUsed'> {
+    const { operations, faults } = this.#core.read();
+    return { operations, faults: byKind(faults), memoryUsed: this.#core.memoryUsed() };
   }
 
   /** The result so far; good after {@link StressOutOfMemory} too. */
@@ -57,7 +115,7 @@ export class StressRun {
         STRESS_OPERATIONS.map(({ name }) => name),
         byOperation,
       ),
-      faults: named(FAULTS, faults),
+      faults: byKind(faults),
       digest: digest.toString(16).padStart(16, '0'),
       provenanceDigest: provenanceDigest.toString(16).padStart(16, '0'),
       memoryUsed: this.#core.memoryUsed(),
@@ -66,37 +124,26 @@ export class StressRun {
   }
 
   #guard(step: () => void): void {
+    if (this.#failed !== undefined) throw this.#failed;
     try {
       step();
     } catch (error) {
-      if (!(error instanceof CoreMisuse && error.code === 'OUT_OF_MEMORY')) throw error;
-      this.#failed = this.#outOfMemory();
+      if (!isOutOfMemory(error)) throw error;
+      this.#failed = this.#outOfMemory(this.#facts());
       throw this.#failed;
     }
   }
 
-  #outOfMemory(): StressOutOfMemory {
+  #facts(): Omit<StressMemoryFacts, 'footprint'> {
     const record = this.#core.read();
-    const { operations } = record;
-    const memoryUsed = this.#core.memoryUsed();
-    const memoryLimit = this.#core.memoryLimit;
-    const { footprint } = this.#lowered;
-    const { touched, fits } = estimateFit(this.#lowered.program, record, memoryUsed, memoryLimit);
-    const facts = { operations, memoryUsed, memoryLimit, footprint, touched, fits: fits * this.shard.of };
-    const part = this.shard.of === 1 ? '' : `shard ${this.shard.index} of ${this.shard.of}: `;
-    return new StressOutOfMemory(
-      `${part}out of memory after ${operations} operations: ${size(touched)} of ${size(footprint)} touched took ${size(memoryUsed)} of ` +
-        `${size(memoryLimit)}; a footprint of about ${size(facts.fits)} fits`,
-      facts,
-    );
+    const use = { used: this.#core.memoryUsed(), fixed: this.#fixed, limit: this.#core.memoryLimit };
+    if (this.#core.refusedByHost()) return hostFacts(record.operations, use.used, use.limit);
+    return footprintFacts(this.#lowered, this.shard.of, record, use);
   }
-}
 
-const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-
-function size(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < UNITS.length - 1; unit++) value /= 1024;
-  return `${Number(value.toPrecision(3))} ${UNITS[unit]}`;
+  #outOfMemory(facts: Omit<StressMemoryFacts, 'footprint'>): StressOutOfMemory {
+    const { index, of } = this.shard;
+    const summary = of === 1 ? facts.summary : `shard ${index} of ${of}: ${facts.summary}`;
+    return new StressOutOfMemory({ ...facts, summary, footprint: this.#lowered.footprint });
+  }
 }
