@@ -64,7 +64,7 @@ function rounded(bytes: number): number {
 
 /** What ran out while memory was prepared, or between two operations. */
 export function footprintFacts(
-  { program, footprint }: LoweredProgram,
+  { config, program, footprint }: LoweredProgram,
   shards: number,
   record: StressRecord,
   use: MemoryUse,
@@ -78,13 +78,13 @@ export function footprintFacts(
       ? `while memory was prepared: ${size(touched)} of ${size(footprint)} written`
       : `after ${operations} operation${operations === 1 ? '' : 's'}: ${size(touched)} of ${size(footprint)} touched`;
   const wide = use.fixed > use.limit / 2;
-  const own = wide ? `, ${size(use.fixed)} of it for caches and keys` : '';
+  const own = wide ? `, ${size(use.fixed)} of it before the first line` : '';
   return {
     shortage: 'footprint',
     summary: `out of memory ${far} took ${size(use.used)} of ${size(use.limit)}${own}`,
     remedies: [
       ...(fits > 0 ? (['footprint'] as const) : []),
-      ...(wide ? (['caches'] as const) : []),
+      ...(wide && config.cacheSets > 0 ? (['caches'] as const) : []),
       'memory',
       ...(operations > 0 ? (['operations', 'pattern'] as const) : []),
     ],

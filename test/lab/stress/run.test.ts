@@ -126,11 +126,11 @@ describe('memory', () => {
   const limit = { maxMemoryBytes: 16 * MIB };
   const whole = { index: 0, of: 1 };
 
-  function exhaust(body: () => void): StressOutOfMemory {
+  function exhaust(body: () => void): StressOutOfMemory & { facts: { fits: number } } {
     try {
       body();
     } catch (error) {
-      if (error instanceof StressOutOfMemory) return error;
+      if (error instanceof StressOutOfMemory && error.facts.fits !== null) return error as ReturnType<typeof exhaust>;
       throw error;
     }
     throw new Error('it did not run out');
@@ -145,20 +145,20 @@ describe('memory', () => {
     const run = new StressRun(program, whole, limit);
     const error = exhaust(() => run.run(1e6));
     const { result } = run;
-    expect(error.operations).toBe(result.operations);
-    expect(error.operations).toBeGreaterThan(100);
-    expect(error.memoryUsed).toBeLessThanOrEqual(error.memoryLimit);
-    expect(error.touched).toBeLessThan(error.footprint);
-    expect(error.message).toContain(`after ${error.operations} operations`);
+    expect(error.facts.operations).toBe(result.operations);
+    expect(error.facts.operations).toBeGreaterThan(100);
+    expect(error.facts.memoryUsed).toBeLessThanOrEqual(error.facts.memoryLimit);
+    expect(error.facts.touched).toBeLessThan(error.facts.footprint);
+    expect(error.message).toContain(`after ${error.facts.operations} operations`);
     // What was done is right: a machine with room does the same up to there.
     const roomy = new StressRun(program);
-    roomy.run(error.operations);
+    roomy.run(error.facts.operations);
     for (const name of ['digest', 'provenanceDigest', 'byOperation', 'faults'] as const) {
       expect(result[name]).toEqual(roomy.result[name]);
     }
     expect(() => run.run(1)).toThrow(error);
     expect(run.result).toEqual(result);
-    const fits = new StressRun({ ...program, footprint: error.fits }, whole, limit);
+    const fits = new StressRun({ ...program, footprint: error.facts.fits }, whole, limit);
     fits.run(2e5);
     expect(fits.result.operations).toBe(2e5);
   });
@@ -166,11 +166,11 @@ describe('memory', () => {
   it('that does not even hold the prepared footprint says so', () => {
     const program = withHardware(big, { crypto: 'eager' });
     const error = exhaust(() => new StressRun(program, { index: 3, of: 8 }, limit));
-    expect(error.operations).toBe(0);
+    expect(error.facts.operations).toBe(0);
     expect(error.message).toContain('shard 3 of 8');
-    expect(error.touched).toBeGreaterThan(2 * MIB);
-    expect(error.fits).toBeGreaterThan(8 * MIB);
-    new StressRun({ ...program, footprint: error.fits }, { index: 3, of: 8 }, limit).run(1000);
+    expect(error.facts.touched).toBeGreaterThan(2 * MIB);
+    expect(error.facts.fits).toBeGreaterThan(8 * MIB);
+    new StressRun({ ...program, footprint: error.facts.fits }, { index: 3, of: 8 }, limit).run(1000);
   });
 
   it('stays as it is when the footprint is bounded', () => {
