@@ -39,15 +39,18 @@ describe('seamline stress: bad input is one line, status 2, and nothing started'
     [['--mix', 'load=1=2'], /--mix takes OPERATION=WEIGHT/],
     [['--mix', ''], /--mix takes OPERATION=WEIGHT/],
     [['--mix', 'load=0,store=0'], /all weights are 0/],
-    [['--mix', 'load=-1'], /--mix load=-1: the weight is a number, 0 or more/],
+    [['--mix', 'load=-1'], /--mix load=-1: the weight is a number from 0 to 1e15/],
     [['--mix', 'load=many'], /--mix load=many: the weight is a number/],
     [['--mix', 'load=1,load=2'], /load is there twice/],
     [['--footprint', '4PiB'], /wider than 52 bits: give less than 4PiB/],
     [['--footprint', '0x10000000000000'], /wider than 52 bits/],
-    [['--footprint', String(2 ** 52 - 4096)], /ends above 52 address bits: give less than/],
+    [
+      ['--footprint', String(2 ** 52 - 4096)],
+      /from 1GiB on: give .* at most 4503598553583616 \(the end of 52 address bits, less the S-EPT/,
+    ],
     [['--footprint', '64GB'], /--footprint takes binary units: write GiB/],
-    [['--footprint', '100'], /footprint 100: give a multiple of 64 bytes/],
-    [['--footprint', '0'], /footprint 0: give/],
+    [['--footprint', '100'], /footprint 100 from 1GiB on: give a multiple of 64 bytes/],
+    [['--footprint', '0'], /footprint 0 from 1GiB on: give/],
     [['--footprint', '-4096'], /--footprint takes a whole number of bytes such as 64GiB, .*, not '-4096'/],
     [['--footprint', '1.0001KiB'], /--footprint takes a whole number of bytes/],
     [['--footprint', 'lots'], /not 'lots'/],
@@ -64,7 +67,7 @@ describe('seamline stress: bad input is one line, status 2, and nothing started'
     [['--seed', '-1'], /--seed takes a number from 0 to 2\^64-1/],
     [['--preset', 'atack'], /unknown preset 'atack' \(did you mean 'attack'\?\)/],
     [['--set', 'hw.crypto=egaer'], /did you mean 'eager'/],
-    [['--set', 'hw.cache.sets=3'], /cacheSets 3: give 0 or a power of two/],
+    [['--set', 'hw.cache.sets=3'], /hw\.cache\.sets \(hardware\.cacheSets\) 3: give 0 or a power of two up to 65536/],
     [['--set', 'kernel.wbinvdBeforeKeyConfig=off'], /a stress program has no software.*valid: hw\.tdBit/],
     [['--set', 'cpu.erratum.pwMce=by-model'], /no CPU model: give on or off/],
     [['--workers', '0'], /--workers takes a whole number from 1 to 2, not '0'/],
@@ -97,9 +100,9 @@ describe('seamline stress: bad input is one line, status 2, and nothing started'
     ['{"hardware": {"tdbit": true}}', /unknown field 'hardware\.tdbit' \(did you mean 'tdBit'\?\)/],
     ['{"__proto__": {"a": 1}}', /unknown field '__proto__'/],
     ['{"keyIds": 3}', /keyIds: expected object, received number/],
-    ['{"footprint": "64GB"}', /footprint: give a number of bytes, or a text such as "64GiB"/],
+    ['{"footprint": "64GB"}', /footprint: '64GB': give binary units: write GiB for 1024s/],
     ['{"footprint": true}', /footprint: give a number of bytes/],
-    ['{"footprint": "4PiB"}', /ends above 52 address bits/],
+    ['{"footprint": "4PiB"}', /footprint 4PiB from 1GiB on: .*the end of 52 address bits/],
     ['{"mix": {"load": "4"}}', /mix\.load: expected number, received string/],
     ['{"mix": []}', /mix: expected object, received array/],
     ['{"mix": {"laod": 4}}', /unknown operation in .*program\.json 'laod' \(did you mean 'load'\?\)/],
@@ -109,9 +112,9 @@ describe('seamline stress: bad input is one line, status 2, and nothing started'
     ['{"pattern": {"kind": "zipf", "s": "1"}}', /pattern\.s: expected number, received string/],
     ['{"pattern": {"kind": "zipf", "t": 1}}', /pattern zipf has no 't'/],
     ['{"pattern": {}}', /pattern\.kind: expected string, and it is missing/],
-    ['{"seed": 1.5}', /seed 1\.5: give a whole number/],
+    ['{"seed": 1.5}', /seed '1\.5': give a whole number/],
     ['{"packages": 1e999}', /packages: expected number, received Infinity/],
-    ['{"hardware": {"crypto": "egaer"}}', /crypto 'egaer': give lazy or eager/],
+    ['{"hardware": {"crypto": "egaer"}}', /hw\.crypto \(hardware\.crypto\) 'egaer': give lazy or eager/],
     [new Uint8Array([0xff, 0xfe]), /not JSON/],
   ])('a program file %j', async (text, says) => {
     expect(await misuse([file(text)])).toMatch(says);
@@ -121,8 +124,12 @@ describe('seamline stress: bad input is one line, status 2, and nothing started'
     expect(await misuse([file(' '.repeat(2 ** 20 + 1))])).toMatch(/larger than 1 MiB/);
   });
 
-  it('blames the file alone only when no flag went over it', async () => {
+  it('blames the file, the flags, or both', async () => {
     expect(await misuse([file('{"packages": 9}')])).toMatch(/program\.json: packages 9/);
-    expect(await misuse([file('{"packages": 9}'), '--seed', '2'])).toMatch(/^seamline: packages 9/);
+    expect(await misuse([file('{"packages": 9}'), '--seed', '2'])).toMatch(/program\.json: packages 9/);
+    expect(await misuse([file('{"packages": 3}'), '--footprint', '100'])).toMatch(/^seamline: footprint 100/);
+    expect(await misuse([file('{"region": 64}'), '--footprint', '1TiB'])).toMatch(
+      /program\.json with the flags over it: region 64: .* give larger ones/,
+    );
   });
 });

@@ -1,8 +1,19 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { progressLine, RateMeter } from '../../src/cli/stress/progress.ts';
-import { bytes, duration, exactBytes, parseCount, parseSize, percent, short } from '../../src/cli/stress/quantities.ts';
+import {
+  alignedPercent,
+  bytes,
+  counted,
+  duration,
+  exactBytes,
+  parseCount,
+  parseSize,
+  percent,
+  short,
+  sizeAdvice,
+} from '../../src/cli/stress/quantities.ts';
 import { Scoreboard } from '../../src/cli/stress/scoreboard.ts';
-import { onStopSignal } from '../../src/cli/stress/signals.ts';
+import { holdStopSignals, onStopSignal } from '../../src/cli/stress/signals.ts';
 import { nextSlice } from '../../src/cli/stress/worker.ts';
 import { DEFAULT_STRESS_PROGRAM, StressRun } from '../../src/lab/stress/index.ts';
 
@@ -66,12 +77,34 @@ describe('quantities', () => {
   });
 });
 
+describe('quantities in columns and sentences', () => {
+  it('has percentages with one number of digits, and none that looks like nothing', () => {
+    const shares = [1, 12, 100, 0, 1e-5, 1e-9].map((part) => alignedPercent(part, 100));
+    expect(shares).toEqual(['1.0000 %', '12.0000 %', '100.0000 %', '0.0000 %', '<0.0001 %', '<0.0001 %']);
+    expect(alignedPercent(0, 0)).toBe('0.0000 %');
+  });
+
+  it('has a singular', () => {
+    expect([0, 1, 2, 1000].map((count) => counted(count, 'operation'))).toEqual([
+      '0 operations',
+      '1 operation',
+      '2 operations',
+      '1,000 operations',
+    ]);
+  });
+
+  it('knows what was meant by a unit that it does not take', () => {
+    expect(sizeAdvice('64GB')).toBe('binary units: write GiB for 1024s');
+    expect(sizeAdvice('64QiB')).toMatch(/such as 64GiB, .* \(units: KiB, MiB, GiB, TiB, PiB\)/);
+  });
+});
+
 describe('slices', () => {
   it('take about 25 ms, at most double, and never vanish', () => {
     expect(nextSlice(4096, 1)).toBe(8192);
     expect(nextSlice(4096, 0)).toBe(8192);
     expect(nextSlice(100_000, 50)).toBe(50_000);
-    expect(nextSlice(4096, 100_000)).toBe(256);
+    expect(nextSlice(4096, 100_000)).toBe(1);
     expect(nextSlice(2 ** 24, 1)).toBe(2 ** 24);
   });
 });
@@ -82,11 +115,17 @@ describe('the scoreboard', () => {
     const worker = new Scoreboard(board.buffer);
     const { result } = new StressRun({ ...DEFAULT_STRESS_PROGRAM, footprint: 4096 });
     const faults = { ...result.faults, mac: 3 };
-    worker.post(0, { ...result, operations: 5, memoryUsed: 100, faults }, true);
-    worker.post(2, { ...result, operations: 7, memoryUsed: 10, faults }, false);
-    worker.post(2, { ...result, operations: 8, memoryUsed: 20, faults }, false);
+    worker.post(0, { operations: 5, memoryUsed: 100, faults }, 'running');
+    worker.post(2, { operations: 7, memoryUsed: 10, faults }, 'running');
+    worker.post(0, { operations: 5, memoryUsed: 100, faults }, 'ended');
+    worker.post(2, { operations: 8, memoryUsed: 20, faults }, 'running');
     expect(board.read()).toMatchObject({ operations: 13, memoryUsed: 20, faults: { mac: 6, 'td-bit': 0 } });
+    expect(board.read()).toMatchObject({ peakMemory: 110, preparing: null, outOfMemory: 0 });
     expect(Object.keys(board.read().faults).sort()).toEqual(Object.keys(result.faults).sort());
+    worker.post(1, { operations: 0, memoryUsed: 5, faults }, 'preparing', 0.5);
+    expect(board.read()).toMatchObject({ memoryUsed: 25, preparing: null });
+    worker.post(2, { operations: 8, memoryUsed: 20, faults }, 'out-of-memory');
+    expect(board.read()).toMatchObject({ memoryUsed: 5, preparing: 0.5, outOfMemory: 1, peakMemory: 110 });
     expect(worker.stopped).toBe(false);
     board.stop();
     expect(worker.stopped).toBe(true);
@@ -98,6 +137,9 @@ describe('the progress line', () => {
     operations: 42_000_000,
     memoryUsed: 2 ** 30,
     faults: { 'td-bit': 1200, mac: 17, 'unprogrammed-key': 0, 'partial-write': 3, poison: 0 },
+    peakMemory: 2 ** 31,
+    preparing: null as number | null,
+    outOfMemory: 0,
     rate: 2e6,
   };
   const line = (maxWidth: number, shown = score) => progressLine({ progress: 0.42, total: 1e8, maxWidth }, shown);
@@ -111,6 +153,13 @@ describe('the progress line', () => {
 
   it('shows rate, faults by kind and memory in 80 columns', () => {
     expect(line(80)).toMatch(/^\[=+ +\] {2}42\.0 % {2}2\.00 M\/s {2}td-bit 1\.20 k, mac 17, partial-write 3 {2}1\.00 GiB$/);
+  });
+
+  it('says what goes on while nobody runs, and that shards have ended early', () => {
+    const still = { ...score, operations: 0, rate: 0, preparing: 0.379 };
+    expect(line(80, still)).toMatch(/ preparing 37 % /);
+    expect(line(20, still)).not.toContain('/s');
+    expect(line(200, { ...score, outOfMemory: 2 })).toContain('2 shards out of memory');
   });
 
   it('never reaches the last column', () => {
@@ -149,11 +198,25 @@ describe('stop signals', () => {
     release();
   });
 
+  it('keeps a signal for a run that is yet to come, and passes it on once', () => {
+    const before = process.listeners('SIGINT');
+    holdStopSignals();
+    const [listen] = process.listeners('SIGINT').filter((listener) => !before.includes(listener));
+    listen!('SIGINT');
+    const [stop, later] = [vi.fn(), vi.fn()];
+    onStopSignal(stop)();
+    onStopSignal(later)();
+    expect(stop).toHaveBeenCalledExactlyOnceWith('SIGINT');
+    expect(later).not.toHaveBeenCalled();
+    expect(process.listeners('SIGINT')).toEqual(before);
+  });
+
   it('listens no longer when the run is over', () => {
-    const count = () => process.listenerCount('SIGINT') + process.listenerCount('SIGTERM');
+    const signals = ['SIGHUP', 'SIGINT', 'SIGTERM'];
+    const count = () => signals.reduce((sum, signal) => sum + process.listenerCount(signal), 0);
     const before = count();
     const release = onStopSignal(() => {});
-    expect(count()).toBe(before + 2);
+    expect(count()).toBe(before + signals.length);
     release();
     expect(count()).toBe(before);
   });

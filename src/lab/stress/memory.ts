@@ -64,36 +64,46 @@ function rounded(bytes: number): number {
 
 /** What ran out while memory was prepared, or between two operations. */
 export function footprintFacts(
-  { config, program, footprint }: LoweredProgram,
+  lowered: LoweredProgram,
   shards: number,
   record: StressRecord,
   use: MemoryUse,
 ): Omit<StressMemoryFacts, 'footprint'> {
-  const { operations } = record;
+  const { program, footprint } = lowered;
   const pages = pagesMet(program, record);
   const touched = pages * PAGE_BYTES;
-  const fits = rounded(pagesThatFit(program, pages, use) * PAGE_BYTES * shards);
+  const estimate = rounded(pagesThatFit(program, pages, use) * PAGE_BYTES * shards);
+  const fits = estimate > 0 && estimate < footprint * shards ? estimate : null;
+  return {
+    shortage: 'footprint',
+    summary: summaryOf(record.operations, touched, footprint, use),
+    remedies: remediesFor(lowered, record.operations, fits, use),
+    operations: record.operations,
+    memoryUsed: use.used,
+    memoryLimit: use.limit,
+    touched,
+    fits,
+  };
+}
+
+const takesMuchItself = ({ fixed, limit }: MemoryUse): boolean => fixed > limit / 2;
+
+function summaryOf(operations: number, touched: number, footprint: number, use: MemoryUse): string {
   const far =
     operations === 0
       ? `while memory was prepared: ${size(touched)} of ${size(footprint)} written`
       : `after ${operations} operation${operations === 1 ? '' : 's'}: ${size(touched)} of ${size(footprint)} touched`;
-  const wide = use.fixed > use.limit / 2;
-  const own = wide ? `, ${size(use.fixed)} of it before the first line` : '';
-  return {
-    shortage: 'footprint',
-    summary: `out of memory ${far} took ${size(use.used)} of ${size(use.limit)}${own}`,
-    remedies: [
-      ...(fits > 0 ? (['footprint'] as const) : []),
-      ...(wide && config.cacheSets > 0 ? (['caches'] as const) : []),
-      'memory',
-      ...(operations > 0 ? (['operations', 'pattern'] as const) : []),
-    ],
-    operations,
-    memoryUsed: use.used,
-    memoryLimit: use.limit,
-    touched,
-    fits: fits > 0 ? fits : null,
-  };
+  const own = takesMuchItself(use) ? `, ${size(use.fixed)} of it before the first line` : '';
+  return `out of memory ${far} took ${size(use.used)} of ${size(use.limit)}${own}`;
+}
+
+function remediesFor({ config }: LoweredProgram, operations: number, fits: number | null, use: MemoryUse): StressRemedy[] {
+  return [
+    ...(fits === null ? [] : (['footprint'] as const)),
+    ...(takesMuchItself(use) && config.cacheSets > 0 ? (['caches'] as const) : []),
+    'memory',
+    ...(operations === 0 ? [] : (['operations', 'pattern'] as const)),
+  ];
 }
 
 /** A machine that is ready to be prepared fits, or it does not. */
