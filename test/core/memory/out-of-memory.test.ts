@@ -21,7 +21,7 @@ const withoutWalks: fc.Arbitrary<Program> = programs(MAX_STEPS)
 
 const WAYS = [
   ['requests for memory are refused', programs(MAX_STEPS), fc.record({ refuse: fc.nat(5), times: fc.constantFrom(1, 2, 1e9) })],
-  ['the heap is nearly full', withoutWalks, fc.record({ squeeze: fc.nat(300_000) })],
+  ['the heap is nearly full', withoutWalks, fc.record({ room: fc.oneof(fc.constant(0), fc.nat(300_000)), blocks: fc.boolean() })],
 ] as const;
 
 describe.each(WAYS)(`${SEQUENCES} random sequences in which %s`, (_way, sequences, starve) => {

@@ -15,7 +15,7 @@ import type { StarvingCore } from './starving-core.ts';
 /** Before which step (modulo their number) what is done to the heap. */
 export interface Hunger {
   readonly step: number;
-  readonly starve: { readonly refuse: number; readonly times: number } | { readonly squeeze: number };
+  readonly starve: { readonly refuse: number; readonly times: number } | { readonly room: number; readonly blocks: boolean };
 }
 
 /** They do lines in an order of their own, and may be stopped between any two; what counts is that one more call ends them. */
@@ -30,7 +30,7 @@ function stateOf({ core }: Run): string {
 }
 
 function starve(heap: StarvingCore, { starve }: Hunger): void {
-  if ('squeeze' in starve) heap.squeeze(starve.squeeze);
+  if ('room' in starve) heap.squeeze(starve.room, starve.blocks);
   else heap.refuse(starve.refuse, starve.times);
 }
 

@@ -1,5 +1,5 @@
 /**
- * The core with its arena at the mercy of a test: built from the same sources, but four words behind the mailbox say when a request
+ * The core with its arena at the mercy of a test: built from the same sources, but five words behind the mailbox say when a request
  * for memory is refused. A block that a step takes without having asked for it is an error of its own.
  */
 
@@ -11,17 +11,38 @@ import { MAILBOX_BYTES } from '../../../bindings/memory-core.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 
-/** Requests so far; the first one that is refused, or 0; how many are; all of the heap but so many bytes is taken now, plus 1, or 0. */
+/** Requests so far; the first one that is refused, or 0; how many are; bytes that a full heap still has, plus 1, or 0; has it blocks? */
 const REQUESTS = 0;
 const REFUSE_FROM = 1;
 const REFUSALS = 2;
 const SQUEEZE = 3;
-const WORDS = 4;
+const BLOCKS = 4;
+const WORDS = 5;
 
 const CONTROL = `
 import { mailbox as control } from './memory-map';
 import { MAILBOX_SIZE } from './layout';
 let squeezed: bool = false;
+/** Every slab keeps just the blocks that a step may take, or none. */
+function trim(slab: usize): void {
+  const size = load<u32>(slab, SIZE);
+  const kept = load<u32>(word(${BLOCKS})) != 0 ? load<u32>(slab, STEP) : 0;
+  store<u32>(slab, load<u32>(slab, END), NEXT);
+  for (; load<u32>(slab, FREE_COUNT) > kept; store<u32>(slab, load<u32>(slab, FREE_COUNT) - 1, FREE_COUNT)) {
+    store<u32>(slab, load<u32>(load<u32>(slab, FREE)), FREE);
+  }
+  while (load<u32>(slab, FREE_COUNT) < kept) {
+    const block = alignUp(brk, size);
+    if (block + size > top) growTo(<u64>block + size);
+    brk = block + size;
+    putBack(slab, block);
+  }
+}
+function squeeze(room: u32): void {
+  for (let i: u32 = 0; i < slabCount; ++i) trim(slabs + i * SLAB_BYTES);
+  if (top - brk < room) growTo(<u64>brk + room);
+  brk = top - <usize>(room & ~63);
+}
 function word(i: u32): usize {
   return control + MAILBOX_SIZE + ((<usize>i) << 2);
 }
@@ -29,8 +50,8 @@ function isRefused(): bool {
   const request = load<u32>(word(${REQUESTS})) + 1;
   store<u32>(word(${REQUESTS}), request);
   const room = load<u32>(word(${SQUEEZE}));
+  if (room != 0 && !squeezed) squeeze(room - 1);
   squeezed = room != 0;
-  if (squeezed && top - brk >= room) brk = top - <usize>((room - 1) & ~63);
   const first = load<u32>(word(${REFUSE_FROM}));
   return first != 0 && request - first < load<u32>(word(${REFUSALS}));
 }
@@ -46,6 +67,8 @@ const CHANGES: Readonly<Record<string, readonly (readonly [string, string])[]>> 
     ['  return top - brk >= STEP_BYTES ||', '  if (isRefused()) return false;\n  return top - brk >= STEP_BYTES ||'],
     ['!growTo(end)) outOfMemory();', '!growTo(end)) abort(null, null, 1, load<u32>(slab, SIZE));'],
   ],
+  // Instances run short every few programmings.
+  'assembly/keys.ts': [['const CHUNK_SHIFT: u32 = 8;', 'const CHUNK_SHIFT: u32 = 2;']],
   'assembly/memory-map.ts': [['memory.data(MAILBOX_SIZE,', `memory.data(MAILBOX_SIZE + ${4 * WORDS},`]],
 };
 
@@ -80,8 +103,8 @@ export interface StarvingCore {
   readonly core: MemoryCore;
   /** Refuses so many requests for memory after the next `after`. */
   refuse(after: number, times: number): void;
-  /** The heap keeps `room` free bytes beside its free blocks, and does not grow. */
-  squeeze(room: number): void;
+  /** The heap keeps `room` free bytes, and in each slab the blocks of one step or none, and does not grow. */
+  squeeze(room: number, blocks: boolean): void;
   /** From now on there is memory again. */
   feed(): void;
 }
@@ -98,7 +121,7 @@ export async function starvingCores(): Promise<(config: CoreConfig) => StarvingC
     return {
       core,
       refuse: (after, times) => words().set([words()[REQUESTS]! + 1 + after, times], REFUSE_FROM),
-      squeeze: (room) => words().set([room + 1], SQUEEZE),
+      squeeze: (room, blocks) => words().set([room + 1, Number(blocks)], SQUEEZE),
       feed: () => words().fill(0, REFUSE_FROM),
     };
   };

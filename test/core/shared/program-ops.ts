@@ -244,17 +244,17 @@ const OPS = {
     );
     return status === 0 ? [] : fault(run);
   },
-  pageWrite: (run, { pa, pkg, keyId, x }) => [run.core.write(pkg, pageOf(pa), keyId, bytesOf(x, PAGE))],
-  pageRead: (run, { pa, pkg, keyId }) => {
-    const out = new Uint8Array(PAGE);
+  pageWrite: (run, { pa, pkg, keyId, x, y }) => [run.core.write(pkg, pageOf(pa), keyId, bytesOf(x, PAGE * (1 + (y & 1))))],
+  pageRead: (run, { pa, pkg, keyId, y }) => {
+    const out = new Uint8Array(PAGE * (1 + (y & 1)));
     return loaded(run, run.core.read(pkg, pageOf(pa), keyId, out), pageOf(pa), out);
   },
   pageDirect: (run, { pa, pkg, keyId, x, y }) => {
     const kind = (['movdir64b', ...DIRECT] as const)[y & 3];
     return [run.core.directWrite(kind, pkg, pageOf(pa), keyId, bytesOf(x, PAGE * (1 + (y & 1))))];
   },
-  pageDma: (run, { pa, keyId }) => {
-    const out = new Uint8Array(PAGE);
+  pageDma: (run, { pa, keyId, y }) => {
+    const out = new Uint8Array(PAGE * (1 + (y & 1)));
     return loaded(run, run.core.dmaReadInto(pageOf(pa), keyId, out), pageOf(pa), out);
   },
   pageCheck: (run, { pa, keyId, y }) => (run.core.check(pageOf(pa), PAGE * (1 + (y & 1)), keyId) === 0 ? [] : fault(run)),
