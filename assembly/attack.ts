@@ -19,7 +19,7 @@ import { ciphertextOf, macBeside } from './observe';
 import { forgetPoison } from './origins';
 import { lineTag, lineWriter, putStored, setTag } from './page';
 import { prepareFrame, resolveFrame } from './pending';
-import { INSTANCE, POISON, STORED, TAMPERED, TD } from './tags';
+import { FILLED, INSTANCE, POISON, STORED, TAMPERED, TD } from './tags';
 import { findDescriptor, pageDescriptor } from './tree';
 
 /** A line without integrity shows no MAC until somebody has tampered with it. */
@@ -82,7 +82,7 @@ export function flip(line: u64, what: i32, bit: u32): void {
   prepareFrame(line >> 6);
   if (what == FLIP_POISON) {
     const tag = lineTag(findDescriptor(line >> 6), <u32>line & 63);
-    retag(line, tag ^ POISON);
+    retag(line, (tag ^ POISON) & ~FILLED);
     forgetPoison(line);
     return;
   }

@@ -38,6 +38,7 @@ const KIND_FAULT: u32 = 4;
 
 const CHUNK_SHIFT: u32 = 8;
 const MAX_CHUNKS: u32 = 4096;
+const CHUNK_MASK: u32 = ((<u32>1) << CHUNK_SHIFT) - 1;
 const CHUNK_BYTES: u32 = (<u32>RECORD) << CHUNK_SHIFT;
 /** There is no instance 0. */
 const MOST_INSTANCES: u32 = (MAX_CHUNKS << CHUNK_SHIFT) - 1;
@@ -83,7 +84,7 @@ function cell(pkg: u32, keyId: u32): usize {
 }
 
 function record(instance: u32): usize {
-  return <usize>load<u32>(chunks + ((<usize>(instance >> CHUNK_SHIFT)) << 2)) + <usize>(instance & 255) * RECORD;
+  return <usize>load<u32>(chunks + ((<usize>(instance >> CHUNK_SHIFT)) << 2)) + <usize>(instance & CHUNK_MASK) * RECORD;
 }
 
 export function instanceKeyId(instance: u32): u32 {

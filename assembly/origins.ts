@@ -5,7 +5,7 @@
 
 import { count } from './counters';
 import { event } from './events';
-import { instanceKeyId, isFault } from './keys';
+import { instanceKeyId } from './keys';
 import {
   CHECK_POISON,
   CHECK_UNPROGRAMMED_KEY,
@@ -24,8 +24,8 @@ import { fault } from './memory-map';
 import { lineTag, lineWriter } from './page';
 import { originNodes } from './slabs';
 import { COUNTER_POISON_CONSUMED } from './spec/counters';
-import { FILL, INSTANCE, POISON, TD } from './tags';
-import { findDescriptor, kindOf } from './tree';
+import { FILLED, INSTANCE, TD } from './tags';
+import { findDescriptor } from './tree';
 
 /** Payload: event, writer, stored KeyID, {check, TD bit stored, MAC would fire, TD bit would fire} as four bytes. */
 const EVENT = 16;
@@ -37,6 +37,8 @@ const MAC_WOULD = 30;
 const TD_WOULD = 31;
 
 const table: usize = memory.data(TABLE_BYTES, 16);
+/** A record that is in no table. */
+const longFill: usize = memory.data(32, 16);
 const IN_DRAM: u64 = 0xffff;
 
 export function initOrigins(): void {
@@ -53,8 +55,11 @@ function cachedKey(line: u64, keyId: u32): u64 {
 
 /** The line has just been poisoned; its state is still that of the moment. */
 export function rememberPoison(line: u64, check: i32, tag: u32, writer: u32, macWould: u32, tdWould: bool): void {
-  const node = lookUpOrAdd(table, dramKey(line));
-  store<u32>(node, event, EVENT);
+  put(lookUpOrAdd(table, dramKey(line)), event, check, tag, writer, macWould, tdWould);
+}
+
+function put(node: usize, poisonedBy: u32, check: i32, tag: u32, writer: u32, macWould: u32, tdWould: bool): void {
+  store<u32>(node, poisonedBy, EVENT);
   store<u32>(node, writer, WRITTEN_BY);
   store<u32>(node, instanceKeyId(tag & INSTANCE), STORED_KEY_ID);
   store<u8>(node, <u8>check, CHECK);
@@ -75,8 +80,7 @@ export function forgetAllPoison(): void {
   clearTable(table);
 }
 
-function copyOrigin(to: u64, from: u64): void {
-  const source = lookUp(table, from);
+function copyOrigin(to: u64, source: usize): void {
   if (source == 0) {
     remove(table, to);
     return;
@@ -86,12 +90,24 @@ function copyOrigin(to: u64, from: u64): void {
   store<u64>(target, load<u64>(source, PAYLOAD + 8), PAYLOAD + 8);
 }
 
+/** The origin of poison in DRAM, or 0: its record, or what is left of that of a long fill. */
+function dramOrigin(line: u64): usize {
+  const node = lookUp(table, dramKey(line));
+  if (node != 0) return node;
+  const desc = findDescriptor(line >> 6);
+  const tag = lineTag(desc, <u32>line & 63);
+  if ((tag & FILLED) == 0) return 0;
+  const writer = lineWriter(desc, <u32>line & 63);
+  put(longFill, writer, CHECK_UNPROGRAMMED_KEY, tag, writer, 2, false);
+  return longFill;
+}
+
 export function cachePoison(line: u64, keyId: u32): void {
-  copyOrigin(cachedKey(line, keyId), dramKey(line));
+  copyOrigin(cachedKey(line, keyId), dramOrigin(line));
 }
 
 export function writeBackPoison(line: u64, keyId: u32): void {
-  copyOrigin(dramKey(line), cachedKey(line, keyId));
+  copyOrigin(dramKey(line), lookUp(table, cachedKey(line, keyId)));
 }
 
 /** Poison was consumed in a cached line. */
@@ -101,7 +117,7 @@ export function cachedFault(line: u64, keyId: u32): void {
 
 /** Poison was consumed straight from DRAM. */
 export function dramFault(line: u64, keyId: u32): void {
-  fillFault(line, keyId, lookUp(table, dramKey(line)));
+  fillFault(line, keyId, dramOrigin(line));
 }
 
 function fillFault(line: u64, keyId: u32, origin: usize): void {
@@ -113,12 +129,10 @@ function fillFault(line: u64, keyId: u32, origin: usize): void {
   store<u64>(fault, line, FAULT_LINE);
   store<u32>(fault, keyId, FAULT_KEY_ID);
   const known = origin != 0;
-  // Only a very long fill through a faulting KeyID poisons a uniform range, and it keeps no record for each line.
-  const filled = kindOf(desc) == FILL && (tag & POISON) != 0 && isFault(key);
-  store<u32>(fault, known ? load<u8>(origin, CHECK) : filled ? CHECK_UNPROGRAMMED_KEY : CHECK_POISON, FAULT_CHECK);
+  store<u32>(fault, known ? load<u8>(origin, CHECK) : CHECK_POISON, FAULT_CHECK);
   store<u32>(fault, known ? load<u8>(origin, MAC_WOULD) : 2, FAULT_MAC_WOULD_FIRE);
   store<u32>(fault, known ? load<u8>(origin, TD_WOULD) : 0, FAULT_TD_BIT_WOULD_FIRE);
-  store<u32>(fault, known ? load<u32>(origin, EVENT) : filled ? writer : 0, FAULT_POISONED_BY);
+  store<u32>(fault, known ? load<u32>(origin, EVENT) : 0, FAULT_POISONED_BY);
   store<u32>(fault, known ? load<u32>(origin, STORED_KEY_ID) : instanceKeyId(key), FAULT_STORED_KEY_ID);
   store<u32>(fault, known ? load<u8>(origin, STORED_TD) : (tag & TD) != 0 ? 1 : 0, FAULT_STORED_TD_BIT);
   store<u32>(fault, known ? load<u32>(origin, WRITTEN_BY) : writer, FAULT_WRITER);

@@ -20,7 +20,7 @@ import {
   COUNTER_NODES_VISITED,
   COUNTER_POISON_CREATED,
 } from './spec/counters';
-import { DATA, FILL, INSTANCE, KIND_SHIFT, NODE, POISON, STORED, TAG } from './tags';
+import { DATA, FILL, FILLED, INSTANCE, KIND_SHIFT, NODE, POISON, STORED, TAG } from './tags';
 import { collapseNode, dropTranslations, kindOf, LOW, ROOT_SHIFT, root, setFill, split, WRITER } from './tree';
 
 /** Fills through a faulting KeyID remember where each line's poison came from, up to this many lines. */
@@ -85,7 +85,7 @@ function fillFrames(first: u64, last: u64, keyId: u32, pattern: u64): void {
   newPattern = pattern;
   newCause = CAUSE_MOVDIR64B;
   if (isFault(newTag & INSTANCE)) {
-    newTag |= POISON;
+    newTag |= POISON | FILLED;
     newPattern = 0;
   }
   fillEntries(root, 0, ROOT_SHIFT, first, last);

@@ -2,16 +2,18 @@
  * What a DRAM line carries besides its data, in one u32: key instance, TD bit, poison, and whether its ciphertext was
  * made real. A page whose KeyID may be read holds exactly the expected tag, so the common check is one compare.
  *
- *   31..29 | 27       | 26     | 25     | 24     | 23..0
- *   kind   | tampered | stored | poison | TD bit | key instance
+ *   31..29 | 28     | 27       | 26     | 25     | 24     | 23..0
+ *   kind   | filled | tampered | stored | poison | TD bit | key instance
  *
- * `stored`: the data are ciphertext and the MAC lies in the MAC table. The kind belongs to page descriptors alone.
+ * `stored`: the data are ciphertext and the MAC lies in the MAC table. `filled`: poisoned by so long a fill through a faulting KeyID that
+ * no line has a record of it. The kind belongs to page descriptors alone.
  */
 export const INSTANCE: u32 = 0x00ffffff;
 export const TD: u32 = 1 << 24;
 export const POISON: u32 = 1 << 25;
 export const STORED: u32 = 1 << 26;
 export const TAMPERED: u32 = 1 << 27;
+export const FILLED: u32 = 1 << 28;
 export const TAG: u32 = 0x1fffffff;
 
 export const KIND_SHIFT: u32 = 29;
