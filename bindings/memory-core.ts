@@ -4,6 +4,7 @@
  *
  * Addresses are plain numbers in bytes, without KeyID bits, below 2^maxPhysAddrBits (at most 52). KeyIDs are separate integers.
  * A caller that passes an address, a length or a KeyID out of range gets a {@link CoreMisuse} before anything changes.
+ * Where the host's memory has run out, what needs more throws a CoreMisuse `OUT_OF_MEMORY` (docs/memory-law.md, "Out of memory").
  * Operations that can hit poison return a {@link Status}; data goes through the {@link MemoryCore.mailbox}.
  */
 
@@ -216,7 +217,7 @@ export interface MemoryCore {
   forEachRun(pa: number, length: number, visit: (pa: number, lines: number, state: LineState) => void): void;
   /** As above for cached tags in the range. */
   forEachCached(pa: number, length: number, visit: (pa: number, copy: CachedCopy) => void): void;
-  /** Cold reset: all lines become TD bit 0, poison 0, zeros under KeyID 0; caches empty; keys as at power-on. */
+  /** Cold reset: all lines become TD bit 0, poison 0, zeros under KeyID 0; caches empty; keys as at power-on. Never out of memory. */
   coldReset(): void;
   /** Warm reset: caches written back and emptied, keys as at power-on; DRAM as it is (TD bits and poison stay). */
   warmReset(): void;
@@ -226,7 +227,7 @@ export interface MemoryCore {
   readonly fault: FaultRecord;
   /** Displacements of a line since power-on (bounded log, newest last). */
   displacements(pa: number): Displacement[];
-  /** Model counters by name (spec/counters.json). */
+  /** Model counters by name (spec/counters.json). Where memory has run out, without what a WBINVD has yet to write back. */
   counters(): Record<string, number>;
   /** Bytes of Wasm memory in use by this machine. */
   memoryUsed(): number;

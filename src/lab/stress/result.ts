@@ -19,7 +19,7 @@ export interface StressResult {
   readonly provenanceDigest: string;
   /** Bytes of Wasm memory in use; of all shards together in a sum. */
   readonly memoryUsed: number;
-  /** Model counters by name (spec/counters.json). */
+  /** Model counters by name (spec/counters.json); of a run out of memory without what a WBINVD had yet to write back. */
   readonly counters: Readonly<Record<string, number>>;
 }
 

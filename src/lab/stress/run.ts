@@ -103,7 +103,7 @@ export class StressRun {
     return { operations, faults: byKind(faults), memoryUsed: this.#core.memoryUsed() };
   }
 
-  /** The result so far; good after {@link StressOutOfMemory} too. */
+  /** The result so far; good after {@link StressOutOfMemory} too, but for counters of write-backs that then had no room. */
   get result(): StressResult {
     const { operations, digest, provenanceDigest, byOperation, faults } = this.#core.read();
     const named = <Name extends string>(keys: readonly Name[], values: readonly number[]): Record<Name, number> =>

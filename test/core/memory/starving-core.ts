@@ -6,7 +6,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import asc from 'assemblyscript/asc';
-import { type CoreConfig, createCore, type MemoryCore } from '../../../bindings/index.ts';
+import { expect } from 'vitest';
+import { type CoreConfig, CoreMisuse, createCore, type MemoryCore } from '../../../bindings/index.ts';
 import { MAILBOX_BYTES } from '../../../bindings/memory-core.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
@@ -46,12 +47,15 @@ function squeeze(room: u32): void {
 function word(i: u32): usize {
   return control + MAILBOX_SIZE + ((<usize>i) << 2);
 }
-function isRefused(): bool {
-  const request = load<u32>(word(${REQUESTS})) + 1;
-  store<u32>(word(${REQUESTS}), request);
+function obey(): void {
   const room = load<u32>(word(${SQUEEZE}));
   if (room != 0 && !squeezed) squeeze(room - 1);
   squeezed = room != 0;
+}
+function isRefused(): bool {
+  const request = load<u32>(word(${REQUESTS})) + 1;
+  store<u32>(word(${REQUESTS}), request);
+  obey();
   const first = load<u32>(word(${REFUSE_FROM}));
   return first != 0 && request - first < load<u32>(word(${REFUSALS}));
 }
@@ -65,6 +69,7 @@ const CHANGES: Readonly<Record<string, readonly (readonly [string, string])[]>> 
     ['max<usize>(missing, max<usize>(1 << 20, top >> 3))', 'missing'],
     ['  if (top - brk < STEP_BYTES &&', '  if (isRefused()) outOfMemory();\n  if (top - brk < STEP_BYTES &&'],
     ['  return top - brk >= STEP_BYTES ||', '  if (isRefused()) return false;\n  return top - brk >= STEP_BYTES ||'],
+    ['  return <u64>(top - brk) >= bytes ||', '  obey();\n  return <u64>(top - brk) >= bytes ||'],
     ['!growTo(end)) outOfMemory();', '!growTo(end)) abort(null, null, 1, load<u32>(slab, SIZE));'],
   ],
   // Instances run short every few programmings.
@@ -121,7 +126,11 @@ export async function starvingCores(): Promise<(config: CoreConfig) => StarvingC
     return {
       core,
       refuse: (after, times) => words().set([words()[REQUESTS]! + 1 + after, times], REFUSE_FROM),
-      squeeze: (room, blocks) => words().set([room + 1, Number(blocks)], SQUEEZE),
+      squeeze: (room, blocks) => {
+        words().set([room + 1, Number(blocks)], SQUEEZE);
+        // It happens now, not when the next operation asks, if it does.
+        expect(() => core.buffer(2 ** 31)).toThrow(CoreMisuse);
+      },
       feed: () => words().fill(0, REFUSE_FROM),
     };
   };

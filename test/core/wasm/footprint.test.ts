@@ -1,7 +1,7 @@
-/** What the tree costs: uniform ranges, splitting and collapsing, reuse, and the end of memory. */
+/** What the tree costs: uniform ranges, splitting, collapsing and reuse. */
 import { describe, expect, it } from 'vitest';
 import type { MemoryCore } from '../../../bindings/index.ts';
-import { CoreMisuse, compileCore, createCore } from '../../../bindings/index.ts';
+import { CoreMisuse, createCore } from '../../../bindings/index.ts';
 import { CONFIG, GIB, PRIVATE, TME } from '../shared/engine.ts';
 
 const PAGE = 4096;
@@ -112,32 +112,6 @@ describe('memory in use', () => {
     core.coldReset();
     expect(core.memoryUsed()).toBeLessThanOrEqual(empty);
     expect(core.inspect(0)).toMatchObject({ keyId: TME, writer: 0, tampered: false });
-  });
-});
-
-describe('out of memory', () => {
-  it('throws OUT_OF_MEMORY and leaves a machine that still answers', () => {
-    const core = createCore(CONFIG, compileCore(), { maxMemoryBytes: 4 * 2 ** 20 });
-    const bytes = new Uint8Array(PAGE).fill(5);
-    let written = 0;
-    const fillUp = (): void => {
-      for (; written < 4096; written++) core.write(0, written * PAGE, TME, bytes);
-    };
-    expect(fillUp).toThrow(expect.objectContaining({ code: 'OUT_OF_MEMORY' }));
-    expect(written).toBeGreaterThan(100);
-    const out = new Uint8Array(PAGE);
-    for (let i = 0; i < written; i++) {
-      expect(core.read(0, i * PAGE, TME, out)).toBe(0);
-      expect(Buffer.compare(out, bytes)).toBe(0);
-    }
-    core.coldReset();
-    expect(core.write(0, 0, TME, bytes)).toBe(0);
-  });
-
-  it('rejects a limit that cannot hold the machine', () => {
-    expect(() => createCore(CONFIG, compileCore(), { maxMemoryBytes: 1000 })).toThrow(
-      expect.objectContaining({ code: 'CONFIG' }),
-    );
   });
 });
 

@@ -141,6 +141,7 @@ describe('memory', () => {
     ['eager', withHardware({ ...big, prepare: false }, { crypto: 'eager' })],
     ['without provenance', withHardware(big, { provenance: false })],
     ['in order', { ...big, pattern: { kind: 'sequential' as const } }],
+    ['with WBINVDs pending', { ...big, mix: { ...big.mix, wbinvd: 0.01 } }],
   ])('that runs out stops a run between two operations: %s', (_name, program) => {
     const run = new StressRun(program, whole, limit);
     const error = exhaust(() => run.run(1e6));
