@@ -105,6 +105,8 @@ export class StressRun {
 
   /** The result so far; good after {@link StressOutOfMemory} too, but for counters of write-backs that then had no room. */
   get result(): StressResult {
+    // Reading them ends what WBINVDs have promised, and so comes before the memory in use.
+    const counters = this.#core.counters();
     const { operations, digest, provenanceDigest, byOperation, faults } = this.#core.read();
     const named = <Name extends string>(keys: readonly Name[], values: readonly number[]): Record<Name, number> =>
       Object.fromEntries(keys.map((name, i) => [name, values[i]!])) as Record<Name, number>;
@@ -119,7 +121,7 @@ export class StressRun {
       digest: digest.toString(16).padStart(16, '0'),
       provenanceDigest: provenanceDigest.toString(16).padStart(16, '0'),
       memoryUsed: this.#core.memoryUsed(),
-      counters: this.#core.counters(),
+      counters,
     };
   }
 
