@@ -6,7 +6,7 @@ import { occupiedSlot, slotKeyId, slotLine, slotTotal } from './directory';
 import { drawEviction } from './mix';
 import { resolveAll } from './pending';
 import { firstView, nextFrame, rankLeft, regionOfRank } from './view-index';
-import { findView, heldBy, NEXT, validIn } from './views';
+import { findView, heldBy, keyIdOf, NEXT, validIn } from './views';
 
 export function evict(pkg: u32, line: u64, keyId: u32): bool {
   const view = findView(line >> 6, keyId);
@@ -59,7 +59,7 @@ function evictInPage(frame: u64, pkg: u32, among: u64): void {
     for (let view = firstView(frame); view != 0; view = load<u32>(view, NEXT)) {
       if (((validIn(view, pkg) >> index) & 1) == 0) continue;
       if (rank == 0) {
-        evictLine(view, pkg, index);
+        evictLine(findView(frame, keyIdOf(view)), pkg, index);
         return;
       }
       rank -= 1;

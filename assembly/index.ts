@@ -13,6 +13,7 @@ import { deriveMacKey } from './crypto/mac';
 import * as direct from './direct';
 import { initDirectory } from './directory';
 import * as displacements from './displacements';
+import { areWhole, toU64 } from './doubles';
 import { setEvent as stamp } from './events';
 import * as evictions from './evict';
 import * as flush from './flush';
@@ -38,11 +39,6 @@ import { run } from './stress/run';
 import { prepareNext, setUp } from './stress/set-up';
 import { initTree } from './tree';
 import { initViewIndex } from './view-index';
-
-/** Exact for integers below 2^52, and one instruction. */
-function toU64(x: f64): u64 {
-  return reinterpret<u64>(x + 4503599627370496.0) & 0xfffffffffffff;
-}
 
 /** Addresses of the fixed records. */
 export const mailbox: usize = map.mailbox;
@@ -308,6 +304,11 @@ export function septSetRoot(lp: u32, slot: u32, root: f64, keyId: u32, levels: u
 
 export function septWalk(lp: u32, slot: u32, pkg: u32, gpa: f64, write: bool): i32 {
   return sept.walk(lp, slot, pkg, gpa, write);
+}
+
+/** Can the `n` doubles at the mailbox's start be GPAs? */
+export function areGuestAddresses(n: u32): bool {
+  return areWhole(map.mailbox, n);
 }
 
 /** `n` walks: GPAs at mailbox[0, 8n), HPAs at mailbox[32768, …), as doubles. Stops at the first that is not mapped; how many were. */

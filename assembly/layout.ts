@@ -106,6 +106,10 @@ export const KEY_MODE_DIRECT = 1;
 export const KEY_MODE_CLEAR = 2;
 export const KEY_MODE_NO_ENCRYPT = 3;
 
+/** Logical processors that walk, and S-EPTs that each may be set to. */
+export const WALK_LPS = 1024;
+export const WALK_SLOTS = 16;
+
 /** Result of a page walk. */
 export const WALK_HPA = 0; // u64
 export const WALK_ENTRY = 8; // u64

@@ -1,16 +1,21 @@
 /**
  * What the logical processors have cached of their S-EPTs: a mirror of the entries read since INVEPT, for each LP and root a radix
  * tree in the shape of the tables. It stays bound to its places over INVEPT, which only ends the names of the LP's roots: an entry is
- * cached while it bears the name that its root has now. A name is even; with bit 0 the path or block is {@link IRREGULAR}.
- *   Inner block, 64 entries of a table: records of a line each, {name u64, raw u64, links to the 8 blocks of the entry's table u32}.
- *   Leaf block, 64 entries: {name u64, which are cached u64, table u64, region u64, which must not be written u64}, raw entries.
+ * cached while it bears the name that its root has now. A name is a multiple of 4; in that of a record the low bits say what the way to
+ * the entry and the entry itself deny: {@link NO_READ}, {@link NO_WRITE}.
+ *   Inner block, 64 entries of a table: records of a line each, {name u64, raw u64, links to the 8 blocks of the entry's table u32,
+ *   trust u64}.
+ *   Leaf block, 64 entries: {name u64, which are cached u64, which are known u64, trust u64, place u64, the records above it u32 each,
+ *   which may be written u64}, raw entries.
  *   Root: {name u64, name in which it was irregular u64, page u64, KeyID, levels, next of its bucket}, links to its 8 blocks.
+ * Trust is no cache of the processor's: whatever bears the trust of this moment (views.ts) was seen to be what memory still says.
  */
 
 import { allocate, reserve, tryAllocate } from './arena';
+import { EXPONENT } from './doubles';
+import { WALK_LPS, WALK_SLOTS } from './layout';
+import { SEPT_R, SEPT_W } from './spec/sept';
 
-export const MAX_LPS: u32 = 1024;
-const SLOTS: usize = 16;
 const BUCKETS: usize = 64;
 
 /** LP: {last name before INVEPT u64, blocks bound, at the first INVEPT, next and end of the chunk, chunk, first chunk}, buckets, slots. */
@@ -24,8 +29,8 @@ const FIRST_CHUNK = 28;
 const LP_ROOTS: usize = 64;
 const LP_SLOTS: usize = LP_ROOTS + (BUCKETS << 2);
 const SLOT_SHIFT: usize = 5;
-const LP_BYTES: usize = LP_SLOTS + (SLOTS << SLOT_SHIFT);
-const lps: usize = memory.data(4096, 16);
+const LP_BYTES: usize = LP_SLOTS + ((<usize>WALK_SLOTS) << SLOT_SHIFT);
+const lps: usize = memory.data(WALK_LPS * 4, 16);
 
 /** Slot: what the VMM set, {page u64, KeyID u32, levels u32}, its root block or 0, and the LP. */
 export const SLOT_PAGE = 0;
@@ -36,7 +41,9 @@ const SLOT_LP = 20;
 
 /** Root, record and leaf block. */
 export const NAME = 0;
-export const IRREGULAR: u64 = 1;
+export const NO_READ: u64 = SEPT_R;
+export const NO_WRITE: u64 = SEPT_W;
+const DENIALS: u64 = NO_WRITE | NO_READ;
 export const ROOT_IRREGULAR = 8;
 export const ROOT_PAGE = 16;
 const ROOT_TAG = 24;
@@ -46,19 +53,23 @@ const ROOT_BYTES: usize = 128;
 
 export const RAW = 8;
 export const LINKS: usize = 16;
+export const RECORD_TRUST = 48;
 const INNER_BYTES: usize = 4096;
 
 export const CACHED = 8;
-/** Page of the table that the entries come from, with KNOWN, and IRREGULAR when the path to it must not be written. */
-export const TABLE = 16;
-export const KNOWN: u64 = 2;
-export const REGION = 24;
-export const DENIED = 32;
+/** Entries that are what memory says while the block is trusted. */
+export const KNOWN = 16;
+export const BLOCK_TRUST = 24;
+export const PLACE = 32;
+/** Record of the entry above the block, and the ones above that one. */
+export const ABOVE: usize = 40;
+export const WRITABLE = 56;
 export const ENTRIES: usize = 64;
 const LEAF_BYTES: usize = ENTRIES + 512;
 
-/** Leaf blocks by region: a root's blocks start at a place of their own. Direct-mapped; a block says itself what it is. */
-const FRONT_ENTRIES: usize = 16384;
+/** Leaf blocks by place. Direct-mapped; a block says itself where it belongs. */
+const FRONT_BITS: u32 = 14;
+const FRONT_ENTRIES: usize = 1 << FRONT_BITS;
 const front: usize = memory.data(65536, 64);
 
 /** Chunk: {next, end}, then blocks. The first one holds the longest path: a root, four inner blocks, a leaf block. */
@@ -82,7 +93,7 @@ function powerOn(lp: u32): usize {
   const chunk = at + LP_BYTES;
   store<u32>(chunk, <u32>(chunk + FIRST_CHUNK_BYTES), 4);
   store<u32>(at, <u32>chunk, FIRST_CHUNK);
-  for (let slot: usize = 0; slot < SLOTS; ++slot) store<u32>(at + LP_SLOTS + (slot << SLOT_SHIFT), <u32>at, SLOT_LP);
+  for (let slot: usize = 0; slot < <usize>WALK_SLOTS; ++slot) store<u32>(at + LP_SLOTS + (slot << SLOT_SHIFT), <u32>at, SLOT_LP);
   forget(at);
   store<u32>(lps + ((<usize>lp) << 2), <u32>at);
   return at;
@@ -114,7 +125,7 @@ function forget(at: usize): void {
   store<u32>(at, load<u32>(chunk, 4), END);
   memory.fill(at + LP_ROOTS, 0, BUCKETS << 2);
   memory.fill(front, 0, FRONT_ENTRIES << 2);
-  for (let slot: usize = 0; slot < SLOTS; ++slot) store<u32>(at + LP_SLOTS + (slot << SLOT_SHIFT), 0, SLOT_ROOT);
+  for (let slot: usize = 0; slot < <usize>WALK_SLOTS; ++slot) store<u32>(at + LP_SLOTS + (slot << SLOT_SHIFT), 0, SLOT_ROOT);
 }
 
 /** Memory is short: a TLB may also forget. What is bound next finds room. */
@@ -132,7 +143,7 @@ export function invept(lp: u32): void {
 }
 
 export function inveptAll(): void {
-  for (let lp: u32 = 0; lp < MAX_LPS; ++lp) invept(lp);
+  for (let lp: u32 = 0; lp < <u32>WALK_LPS; ++lp) invept(lp);
 }
 
 function nextChunk(at: usize): bool {
@@ -170,9 +181,25 @@ export function bind(slot: usize, link: usize, last: bool): usize {
   return block;
 }
 
-/** Where the front has the leaf block of a region. */
-export function frontOf(root: usize, region: u64): usize {
-  return front + ((<usize>(<u32>region + <u32>root) & (FRONT_ENTRIES - 1)) << 2);
+/** What tells a root's places from another's: see {@link placeOf}. */
+export function placesOf(root: usize): u64 {
+  return ((<u64>root >> 6) << 34) ^ (EXPONENT >> 18);
+}
+
+/** The 256 KiB that a leaf block maps, and its root; of a GPA with the exponent of 2^52. */
+export function placeOf(bits: u64, places: u64): u64 {
+  return (bits >> 18) ^ places;
+}
+
+/** Where the front has the leaf block of a place: 4 GiB side by side, each of a root's at a start of its own. */
+export function frontOf(place: u64): usize {
+  const start = (<u32>(place >> <u64>FRONT_BITS) * 0x9e3779b1) >> (32 - FRONT_BITS);
+  return front + ((<usize>(<u32>place + start) & (FRONT_ENTRIES - 1)) << 2);
+}
+
+/** Is it cached, whatever it denies? */
+export function bears(at: usize, name: u64): bool {
+  return (load<u64>(at, NAME) & ~DENIALS) == name;
 }
 
 /** The root of what the slot is set to, with the name that holds now. */
@@ -180,7 +207,7 @@ export function rootOf(slot: usize): usize {
   let root = <usize>load<u32>(slot, SLOT_ROOT);
   if (root == 0) root = findRoot(slot);
   if (load<u64>(root, NAME) <= load<u64>(<usize>load<u32>(slot, SLOT_LP), ENDED)) {
-    names += 2;
+    names += DENIALS + 1;
     store<u64>(root, names, NAME);
   }
   return root;

@@ -1,46 +1,74 @@
 /**
  * One S-EPT walk, whatever it meets. It starts at the deepest entry that is cached for the address. The parents of a cached entry are
- * cached as well, and may be written through, except under a root that is irregular: a violation took some of them away, or the tables
- * deny writes above the leaves.
+ * cached as well, and may be read and written through, except under a root that is irregular: a violation took some of them away, or
+ * the tables deny something above the leaves. What is read on a regular way from the root down can be trusted from then on.
  */
 
 import { holdLine } from './access';
 import { isPoisoned } from './cache';
+import { cacheSets, lru } from './config';
 import { count } from './counters';
-import { WALK_MAPPED, WALK_POISON, WALK_VIOLATION } from './layout';
+import { EXPONENT } from './doubles';
+import { WALK_MAPPED, WALK_MISCONFIGURATION, WALK_POISON, WALK_VIOLATION } from './layout';
 import { cachedFault } from './origins';
 import {
+  ABOVE,
+  BLOCK_TRUST,
+  bears,
   bind,
   CACHED,
-  DENIED,
   ENTRIES,
   forgetSlot,
   frontOf,
-  IRREGULAR,
   KNOWN,
   LINKS,
   NAME,
+  NO_READ,
+  PLACE,
+  placeOf,
+  placesOf,
   RAW,
-  REGION,
+  RECORD_TRUST,
   ROOT_IRREGULAR,
   ROOT_LINKS,
   rootOf,
   SLOT_KEY_ID,
   SLOT_LEVELS,
   SLOT_PAGE,
-  TABLE,
+  WRITABLE,
 } from './sept-cache';
-import { ADDRESS, decisiveBits, finish, finishBad, LAST_LEAF_LEVEL, LEAF, pageIn, READ, WRITE } from './sept-entry';
+import { denials, finish, isLeaf, isMisconfigured, isPresent, pageIn } from './sept-entry';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
-import { cachedBytes } from './views';
+import { SEPT_HPA_MASK } from './spec/sept';
+import { cachedBytes, openPage, trust, trustedView, trustPage, validIn } from './views';
 
-/** Beside the walk statuses: the mirror was lost on the way. */
+/** Beside the walk statuses: the mirror was lost on the way, and the walk goes on. */
 const LOST: i32 = -2;
+const ON: i32 = -1;
 
-/** Entry that {@link readEntry} read. */
-let entry: u64 = 0;
+/** No block has it. */
+const NO_TRUST: u64 = 0;
+export const NEVER_TRUSTED: u64 = 1;
+/** Which package's cache it was that had the lines. */
+const PACKAGE_BITS: u64 = 4;
+
+/** The walk: where it is (a record, or the root before the first one), what it has read there, and what the way there denies. */
+let at: usize = 0;
+let raw: u64 = 0;
+let denied: u64 = 0;
+let level: u32 = 0;
+/** Trust of what is read next, or {@link NO_TRUST}. */
+let now: u64 = 0;
 /** Entries that the walk has read. */
 let steps: u32 = 0;
+/** Records on the way, by level. */
+const way: usize = memory.data(32, 16);
+
+/** What a block bears that `pkg` may trust now. A bounded cache that evicts the least recently used line is asked for each entry. */
+export function trustOf(root: usize, pkg: u32): u64 {
+  const irregular = load<u64>(root, ROOT_IRREGULAR) == load<u64>(root, NAME);
+  return irregular || lru ? NEVER_TRUSTED : (trust << PACKAGE_BITS) | <u64>pkg;
+}
 
 /** Walks for the 4 KiB page at `gpa`. */
 export function walkSlowly(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
@@ -51,148 +79,161 @@ export function walkSlowly(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
     count(COUNTER_TLB_MISSES);
     return finish(WALK_VIOLATION, levels - 1, 0, 0);
   }
-  let status = descend(slot, pkg, gpa, write);
+  let status = translate(slot, pkg, gpa, write);
   while (status == LOST) {
     forgetSlot(slot);
-    status = descend(slot, pkg, gpa, write);
+    status = translate(slot, pkg, gpa, write);
   }
-  if (steps == 0) count(COUNTER_TLB_HITS);
+  count(steps == 0 ? COUNTER_TLB_HITS : COUNTER_TLB_MISSES);
+  count(COUNTER_SEPT_WALK_STEPS, steps);
   if (status == WALK_VIOLATION) dropPath(slot, gpa);
   return status;
 }
 
-/** Reads an entry through the package's cache; false when its line is poisoned. */
-function readEntry(slot: usize, pkg: u32, at: u64): bool {
-  if (steps == 0) count(COUNTER_TLB_MISSES);
-  steps += 1;
-  count(COUNTER_SEPT_WALK_STEPS);
-  const keyId = load<u32>(slot, SLOT_KEY_ID);
-  const index = <u32>(at >> 6) & 63;
-  const view = holdLine(pkg, at >> 12, index, keyId);
-  if (isPoisoned(view, (<u64>1) << index)) {
-    cachedFault(at >> 6, keyId);
-    return false;
+function translate(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
+  const root = rootOf(slot);
+  const name = load<u64>(root, NAME);
+  const block = start(slot, root, gpa);
+  if (block != 0 && load<u64>(block, NAME) == name && ((load<u64>(block, CACHED) >> pageOf(gpa)) & 1) != 0)
+    return finishLeaf(block, gpa, write);
+  now = trustOf(root, pkg);
+  if (now == NEVER_TRUSTED || (at != root && load<u64>(at, RECORD_TRUST) != now)) now = NO_TRUST;
+  while (level > 1 && (at == root || !isLeaf(raw, level))) {
+    const status = descend(slot, root, pkg, gpa);
+    if (status != ON) return status;
   }
-  entry = load<u64>(cachedBytes(view, index) + (<usize>at & 0x38));
-  return true;
+  if (at == root || !isLeaf(raw, level)) return readLeaf(slot, root, pkg, gpa, write);
+  if (denied != 0 && (write || (denied & NO_READ) != 0)) return finish(WALK_VIOLATION, level, raw, 0);
+  return finish(WALK_MAPPED, level, raw, pageIn(raw, level, gpa));
 }
 
-/** The link to the block in which the table behind `links` has its entry for `gpa`. */
+function pageOf(gpa: u64): u64 {
+  return (gpa >> 12) & 63;
+}
+
+/** The link to the block in which the table at hand has its entry for `gpa`. */
 function linkFor(links: usize, gpa: u64, level: u32): usize {
   return links + ((<usize>(gpa >> (18 + 9 * <u64>level)) & 7) << 2);
+}
+
+function linksOf(at: usize, root: usize): usize {
+  return at == root ? root + ROOT_LINKS : at + LINKS;
 }
 
 function recordIn(block: usize, gpa: u64, level: u32): usize {
   return block + ((<usize>(gpa >> (12 + 9 * <u64>level)) & 63) << 6);
 }
 
-function indexIn(gpa: u64, level: u32): u64 {
-  return ((gpa >> (12 + 9 * <u64>level)) & 511) << 3;
-}
-
-function bears(at: usize, name: u64): bool {
-  return (load<u64>(at, NAME) & ~IRREGULAR) == name;
-}
-
-/** The deepest record on the way to `gpa` that is cached, or 0; its level is `deepestLevel`. The leaf block if there is one: `leafBlock`. */
-let deepestLevel: u32 = 0;
-let leafBlock: usize = 0;
-
-function deepest(root: usize, levels: u32, gpa: u64): usize {
+/** Puts the walk at the root, or at the deepest record on the way that is cached. Returns the leaf block, if there is one. */
+function start(slot: usize, root: usize, gpa: u64): usize {
+  at = root;
+  raw = load<u64>(slot, SLOT_PAGE);
+  denied = 0;
+  level = load<u32>(slot, SLOT_LEVELS);
   const name = load<u64>(root, NAME);
   let links = root + ROOT_LINKS;
-  let found: usize = 0;
-  deepestLevel = levels;
-  leafBlock = 0;
-  for (let level = levels - 1; level != 0; --level) {
-    const block = <usize>load<u32>(linkFor(links, gpa, level));
-    if (block == 0) return found;
-    const record = recordIn(block, gpa, level);
+  for (let next = level - 1; next != 0; --next) {
+    const block = <usize>load<u32>(linkFor(links, gpa, next));
+    if (block == 0) return 0;
+    const record = recordIn(block, gpa, next);
+    store<u32>(way + ((<usize>next) << 2), <u32>record);
     if (bears(record, name)) {
-      found = record;
-      deepestLevel = level;
+      at = record;
+      raw = load<u64>(record, RAW);
+      denied = load<u64>(record, NAME) - name;
+      level = next;
     }
     links = record + LINKS;
   }
-  leafBlock = load<u32>(linkFor(links, gpa, 0));
-  return found;
+  return load<u32>(linkFor(links, gpa, 0));
 }
 
-function isLeafCached(block: usize, name: u64, gpa: u64): bool {
-  return block != 0 && bears(block, name) && ((load<u64>(block, CACHED) >> ((gpa >> 12) & 63)) & 1) != 0;
+/** Reads the entry for `gpa` of the table at hand through the package's cache. */
+function readEntry(slot: usize, pkg: u32, gpa: u64): i32 {
+  level -= 1;
+  steps += 1;
+  const entry = (raw & SEPT_HPA_MASK) | (((gpa >> (12 + 9 * <u64>level)) & 511) << 3);
+  const keyId = load<u32>(slot, SLOT_KEY_ID);
+  const index = <u32>(entry >> 6) & 63;
+  const view = hold(pkg, entry >> 12, index, keyId);
+  if (isPoisoned(view, (<u64>1) << index)) {
+    cachedFault(entry >> 6, keyId);
+    return finish(WALK_POISON, level, 0, 0);
+  }
+  raw = load<u64>(cachedBytes(view, index) + (<usize>entry & 0x38));
+  if (!isPresent(raw)) return finish(WALK_VIOLATION, level, raw, 0);
+  return isMisconfigured(raw, level) ? finish(WALK_MISCONFIGURATION, level, raw, 0) : ON;
 }
 
-function descend(slot: usize, pkg: u32, gpa: u64, write: bool): i32 {
-  const root = rootOf(slot);
+/** The view in which the package holds a line of a table. When a bounded cache makes room, the trust in any page may end. */
+function hold(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
+  let view = trustedView(frame, keyId);
+  if (view != 0 && ((validIn(view, pkg) >> index) & 1) != 0) return view;
+  const before = trust;
+  if (cacheSets == 0) openPage(frame, keyId);
+  view = holdLine(pkg, frame, index, keyId);
+  if (!lru) trustPage(frame, keyId);
+  if (trust != before) now = NO_TRUST;
+  return view;
+}
+
+/** Reads one entry above the leaves, and caches it. */
+function descend(slot: usize, root: usize, pkg: u32, gpa: u64): i32 {
+  const block = bind(slot, linkFor(linksOf(at, root), gpa, level - 1), false);
+  if (block == 0) return LOST;
+  const status = readEntry(slot, pkg, gpa);
+  if (status != ON) return status;
   const name = load<u64>(root, NAME);
-  const levels = load<u32>(slot, SLOT_LEVELS);
-  let record = deepest(root, levels, gpa);
-  if (isLeafCached(leafBlock, name, gpa)) return finishLeaf(leafBlock, gpa, write);
-  const usable = decisiveBits();
-  let links = record == 0 ? root + ROOT_LINKS : record + LINKS;
-  let raw = record == 0 ? load<u64>(slot, SLOT_PAGE) : load<u64>(record, RAW);
-  let denied = record == 0 ? 0 : load<u64>(record, NAME) & IRREGULAR;
-  let level = deepestLevel;
-  while (level > 1 && (record == 0 || (raw & LEAF) == 0)) {
-    level -= 1;
-    const block = bind(slot, linkFor(links, gpa, level), false);
-    if (block == 0) return LOST;
-    if (!readEntry(slot, pkg, (raw & ADDRESS) | indexIn(gpa, level))) return finish(WALK_POISON, level, 0, 0);
-    raw = entry;
-    if ((raw & usable) != READ || ((raw & LEAF) != 0 && level > LAST_LEAF_LEVEL)) return finishBad(level, raw);
-    if ((raw & WRITE) == 0) denied = IRREGULAR;
-    if (denied != 0) store<u64>(root, name, ROOT_IRREGULAR);
-    record = recordIn(block, gpa, level);
-    store<u64>(record, name | denied, NAME);
-    store<u64>(record, raw, RAW);
-    links = record + LINKS;
+  denied |= denials(raw);
+  if (denied != 0) {
+    store<u64>(root, name, ROOT_IRREGULAR);
+    now = NO_TRUST;
   }
-  if (record != 0 && (raw & LEAF) != 0) {
-    if (write && denied != 0) return finish(WALK_VIOLATION, level, raw, 0);
-    return finish(WALK_MAPPED, level, raw, pageIn(raw, level, gpa));
-  }
-  return readLeaf(slot, pkg, gpa, write, linkFor(links, gpa, 0), (raw & ADDRESS) | KNOWN | denied);
+  at = recordIn(block, gpa, level);
+  store<u32>(way + ((<usize>level) << 2), <u32>at);
+  store<u64>(at, name | denied, NAME);
+  store<u64>(at, raw, RAW);
+  store<u64>(at, now, RECORD_TRUST);
+  return ON;
 }
 
-/** Reads the leaf entry of `gpa` into the block that `link` names. */
-function readLeaf(slot: usize, pkg: u32, gpa: u64, write: bool, link: usize, table: u64): i32 {
+/** Reads the leaf entry of `gpa`, and caches it unless it is of no use. */
+function readLeaf(slot: usize, root: usize, pkg: u32, gpa: u64, write: bool): i32 {
+  const link = linkFor(linksOf(at, root), gpa, 0);
   const block = bind(slot, link, true);
   if (block == 0) return LOST;
-  if (!readEntry(slot, pkg, (table & ADDRESS) | indexIn(gpa, 0))) return finish(WALK_POISON, 0, 0, 0);
-  // Bit 7 is ignored at 4 KiB: an ordinary EPT leaves it clear.
-  if ((entry & decisiveBits()) != READ) return finishBad(0, entry);
-  const root = rootOf(slot);
-  const name = load<u64>(root, NAME);
-  const denied = table & IRREGULAR;
-  const bit = (<u64>1) << ((gpa >> 12) & 63);
-  if (!bears(block, name)) {
-    store<u64>(block, name, NAME);
-    store<u64>(block, 0, CACHED);
-    store<u64>(block, 0, DENIED);
-  }
-  if (denied != 0) {
-    store<u64>(block, name | IRREGULAR, NAME);
-    store<u64>(block, load<u64>(block, DENIED) | bit, DENIED);
-  }
-  store<u64>(block, regionOf(gpa), REGION);
-  store<u64>(block, table, TABLE);
-  store<u64>(block, load<u64>(block, CACHED) | bit, CACHED);
-  store<u64>(block + ((<usize>(gpa >> 12) & 63) << 3), entry, ENTRIES);
-  store<u32>(frontOf(root, regionOf(gpa)), <u32>block);
+  const status = readEntry(slot, pkg, gpa);
+  if (status != ON) return status;
+  denied |= denials(raw);
+  if ((denied & NO_READ) != 0) return finish(WALK_VIOLATION, 0, raw, 0);
+  const place = placeOf(gpa | EXPONENT, placesOf(root));
+  store<u64>(block, place, PLACE);
+  store<u32>(frontOf(place), <u32>block);
+  cacheLeaf(block, load<u64>(root, NAME), pageOf(gpa));
   return finishLeaf(block, gpa, write);
 }
 
-/** The region as the fast walk has it: of a double with the exponent of 2^52. */
-function regionOf(gpa: u64): u64 {
-  return (gpa | 0x4330000000000000) >> 18;
+function cacheLeaf(block: usize, name: u64, page: u64): void {
+  const bit = (<u64>1) << page;
+  const cached = load<u64>(block, NAME) == name ? load<u64>(block, CACHED) : 0;
+  if (load<u64>(block, BLOCK_TRUST) != now) {
+    store<u64>(block, now, BLOCK_TRUST);
+    store<u64>(block, 0, KNOWN);
+    v128.store(block, v128.load(way, 4), ABOVE);
+  }
+  const others = load<u64>(block, WRITABLE) & ~bit;
+  store<u64>(block, denied == 0 ? others | bit : others, WRITABLE);
+  store<u64>(block, name, NAME);
+  store<u64>(block, cached | bit, CACHED);
+  store<u64>(block, load<u64>(block, KNOWN) | bit, KNOWN);
+  store<u64>(block + ((<usize>page) << 3), raw, ENTRIES);
 }
 
 function finishLeaf(block: usize, gpa: u64, write: bool): i32 {
-  const raw = load<u64>(block + ((<usize>(gpa >> 12) & 63) << 3), ENTRIES);
-  const irregular = (load<u64>(block, NAME) & IRREGULAR) != 0;
-  const denied = irregular && ((load<u64>(block, DENIED) >> ((gpa >> 12) & 63)) & 1) != 0;
-  if (write && ((raw & WRITE) == 0 || denied)) return finish(WALK_VIOLATION, 0, raw, 0);
-  return finish(WALK_MAPPED, 0, raw, raw & ADDRESS);
+  const page = pageOf(gpa);
+  const entry = load<u64>(block + ((<usize>page) << 3), ENTRIES);
+  if (write && ((load<u64>(block, WRITABLE) >> page) & 1) == 0) return finish(WALK_VIOLATION, 0, entry, 0);
+  return finish(WALK_MAPPED, 0, entry, entry & SEPT_HPA_MASK);
 }
 
 /**
@@ -201,20 +242,15 @@ function finishLeaf(block: usize, gpa: u64, write: bool): i32 {
  */
 function dropPath(slot: usize, gpa: u64): void {
   const root = rootOf(slot);
-  const name = load<u64>(root, NAME);
+  store<u64>(root, load<u64>(root, NAME), ROOT_IRREGULAR);
   let links = root + ROOT_LINKS;
-  store<u64>(root, name, ROOT_IRREGULAR);
-  for (let level = load<u32>(slot, SLOT_LEVELS) - 1; level != 0; --level) {
-    const block = <usize>load<u32>(linkFor(links, gpa, level));
+  for (let next = load<u32>(slot, SLOT_LEVELS) - 1; next != 0; --next) {
+    const block = <usize>load<u32>(linkFor(links, gpa, next));
     if (block == 0) return;
-    const record = recordIn(block, gpa, level);
+    const record = recordIn(block, gpa, next);
     store<u64>(record, 0, NAME);
     links = record + LINKS;
   }
-  for (let i: usize = 0; i < 8; ++i) {
-    const block = <usize>load<u32>(links + (i << 2));
-    if (block != 0) store<u64>(block, 0, TABLE);
-  }
   const block = <usize>load<u32>(linkFor(links, gpa, 0));
-  if (block != 0) store<u64>(block, load<u64>(block, CACHED) & ~((<u64>1) << ((gpa >> 12) & 63)), CACHED);
+  if (block != 0) store<u64>(block, load<u64>(block, CACHED) & ~((<u64>1) << pageOf(gpa)), CACHED);
 }

@@ -1,60 +1,38 @@
 /**
  * The S-EPT walks of a logical processor. Its TLB and paging-structure caches are architectural: they hold whatever was read, without
  * bound, until INVEPT (sept-cache.ts). Translations belong to a root, as the CPU's belong to an EPTP and a KeyID: another root does
- * not see them, and going back finds them as they were. Here are the walks that nothing stops, without a call; what they leave is
- * walked by sept-slow.ts.
+ * not see them, and going back finds them as they were. Here are the walks that read nothing new, without a call: translations that
+ * are cached, and those that memory still says, because what was read for them can be trusted. The rest is walked by sept-slow.ts.
  */
 
-import { cacheSets, lru } from './config';
 import { count } from './counters';
+import { bitsOf, EXPONENT, TWO_52, toF64 } from './doubles';
 import { WALK_HPA, WALK_MAPPED, WALK_STATUS, WALK_VIOLATION } from './layout';
 import { walkResult } from './memory-map';
 import {
+  ABOVE,
+  BLOCK_TRUST,
   CACHED,
   ENTRIES,
   frontOf,
   KNOWN,
-  LINKS,
   NAME,
-  RAW,
-  REGION,
-  ROOT_IRREGULAR,
-  ROOT_LINKS,
-  ROOT_PAGE,
+  PLACE,
+  placeOf,
+  placesOf,
   rootOf,
-  SLOT_KEY_ID,
   SLOT_LEVELS,
   slotOf,
-  TABLE,
+  WRITABLE,
 } from './sept-cache';
-import { ADDRESS, decisiveBits, finish, LEAF, READ, WRITE } from './sept-entry';
-import { walkSlowly } from './sept-slow';
+import { finish } from './sept-entry';
+import { trustOf, walkSlowly } from './sept-slow';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
-import { dataPage, POISONED, recentView, validIn } from './views';
+import { SEPT_HPA_MASK } from './spec/sept';
 
-/** The call: {what decides about an inner entry u64, steps above the leaves u32, misses u32, KeyID, package, root, levels, entry last used u64}. */
-const DECISIVE = 0;
-const STEPS = 8;
-const MISSES = 12;
-const KEY_ID = 16;
-const PACKAGE = 20;
-const ROOT = 24;
-const LEVELS = 28;
-const LAST = 32;
-const call: usize = memory.data(64, 64);
 const single: usize = memory.data(16, 16);
-
-/** A double with the exponent of 2^52 has an integer below 2^52 in its low bits. */
-const EXPONENT: u64 = 0x4330000000000000;
-const TWO_52: f64 = 4503599627370496.0;
-
-function bitsAt(list: usize, i: u32): u64 {
-  return reinterpret<u64>(load<f64>(list + ((<usize>i) << 3)) + TWO_52);
-}
-
-function toF64(x: u64): f64 {
-  return reinterpret<f64>(x | EXPONENT) - TWO_52;
-}
+/** Entry of the last walk that went fast. */
+let last: u64 = 0;
 
 /** Walks for the 4 KiB page at `gpa`. */
 export function walk(lp: u32, slot: u32, pkg: u32, gpa: f64, write: bool): i32 {
@@ -63,135 +41,97 @@ export function walk(lp: u32, slot: u32, pkg: u32, gpa: f64, write: bool): i32 {
   return load<i32>(walkResult, WALK_STATUS);
 }
 
-/** Bytes of a table of the call's when the package holds the line with that index and it can be read at once; else 0. */
-function readable(table: u64, line: u64): usize {
-  const view = recentView(table >> 12, load<u32>(call, KEY_ID));
-  if (view == 0) return 0;
-  const lines = validIn(view, load<u32>(call, PACKAGE)) & ~load<u64>(view, POISONED);
-  return ((lines >> line) & 1) == 0 ? 0 : dataPage(view);
+/** In line: a call would cost as much as a walk. GPAs have the exponent of 2^52. */
+class Fast {
+  @inline
+  static bit(gpa: u64): u64 {
+    return (<u64>1) << (gpa >> 12);
+  }
+
+  @inline
+  static entry(block: usize, gpa: u64): usize {
+    return block + (<usize>(gpa >> 9) & 0x1f8);
+  }
+
+  /** Entries that need not be read: `anyway` has a bit for those that need not be writable. */
+  @inline
+  static usable(block: usize, cached: u64, now: u64, anyway: u64): u64 {
+    const known = load<u64>(block, BLOCK_TRUST) == now ? load<u64>(block, KNOWN) : 0;
+    return (cached | known) & (anyway | load<u64>(block, WRITABLE));
+  }
+
+  /** The entry above the block's table is cached under `name` from now on; 1 when it was not. */
+  @inline
+  static name(block: usize, above: usize, name: u64): u32 {
+    const record = <usize>load<u32>(block + ABOVE + (above << 2));
+    const isNew: u32 = load<u64>(record, NAME) != name ? 1 : 0;
+    store<u64>(record, name, NAME);
+    return isNew;
+  }
+
+  /** The table's entry and those above; returns how many of these were not cached. */
+  @inline
+  static names(block: usize, levels: u32, name: u64): u32 {
+    const isNew = Fast.name(block, 0, name) + Fast.name(block, 1, name) + Fast.name(block, 2, name);
+    return levels == 5 ? isNew + Fast.name(block, 3, name) : isNew;
+  }
+
+  /** The HPAs of two entries. */
+  @inline
+  static pages(first: usize, second: usize): v128 {
+    const entries = v128.load64_lane(second, v128.load64_zero(first, ENTRIES), 1, ENTRIES);
+    const pages = v128.or(v128.and(entries, i64x2.splat(SEPT_HPA_MASK)), i64x2.splat(EXPONENT));
+    return f64x2.sub(pages, f64x2.splat(TWO_52));
+  }
 }
 
-/** Goes down to the block of leaf entries for the GPA and makes the front know it; 0 when something is out of the ordinary. */
-function descend(bits: u64): usize {
-  const root = <usize>load<u32>(call, ROOT);
+/** Walks on from `from` while nothing needs to be read; HPAs go to `from + apart`. Returns where it stopped. */
+function walkFast(root: usize, levels: u32, now: u64, from: usize, apart: usize, end: usize, anyway: u64): usize {
   const name = load<u64>(root, NAME);
-  const decisive = load<u64>(call, DECISIVE);
-  const levels = load<u32>(call, LEVELS);
-  let links = root + ROOT_LINKS;
-  let raw = load<u64>(root, ROOT_PAGE);
-  // The index of the table at hand is in the top 9 bits.
-  let rest = bits << (52 - 9 * <u64>levels);
-  for (let level = levels - 1; level != 0; --level) {
-    const block = <usize>load<u32>(links + ((<usize>(rest >> 61)) << 2));
-    if (block == 0) return 0;
-    const record = block + (<usize>(rest >> 49) & 0xfc0);
-    if (load<u64>(record, NAME) == name) {
-      raw = load<u64>(record, RAW);
-      if ((raw & LEAF) != 0) return 0;
-    } else {
-      const bytes = readable(raw & ADDRESS, rest >> 58);
-      if (bytes == 0) return 0;
-      raw = load<u64>(bytes + (<usize>(rest >> 52) & 0xff8));
-      if ((raw & decisive) != (READ | WRITE)) return 0;
-      store<u64>(record, name, NAME);
-      store<u64>(record, raw, RAW);
-      store<u32>(call, load<u32>(call, STEPS) + 1, STEPS);
+  const places = placesOf(root);
+  let misses: u32 = 0;
+  let above: u32 = 0;
+  let lastEntry: usize = 0;
+  let at = from;
+  while (at != end) {
+    const gpa = bitsOf(load<f64>(at));
+    const place = placeOf(gpa, places);
+    const block = <usize>load<u32>(frontOf(place));
+    if (load<u64>(block, PLACE) != place) break;
+    const cached = load<u64>(block, NAME) == name ? load<u64>(block, CACHED) : 0;
+    const usable = Fast.usable(block, cached, now, anyway);
+    const region = i64x2.splat(gpa >> 18);
+    let used: u64 = 0;
+    for (; end - at >= 16; at += 16) {
+      const two = f64x2.add(v128.load(at), f64x2.splat(TWO_52));
+      if (!i64x2.all_true(i64x2.eq(i64x2.shr_u(two, 18), region))) break;
+      const first = <u64>i64x2.extract_lane(two, 0);
+      const second = <u64>i64x2.extract_lane(two, 1);
+      const both = Fast.bit(first) | Fast.bit(second);
+      if ((both & ~usable) != 0) break;
+      used |= both;
+      lastEntry = Fast.entry(block, second);
+      v128.store(at + apart, Fast.pages(Fast.entry(block, first), lastEntry));
     }
-    links = record + LINKS;
-    rest <<= 9;
-  }
-  const block = <usize>load<u32>(links + ((<usize>(rest >> 61)) << 2));
-  if (block == 0) return 0;
-  if (load<u64>(block, NAME) != name) {
+    if (used == 0) {
+      used = Fast.bit(gpa);
+      if ((used & usable) == 0) break;
+      lastEntry = Fast.entry(block, gpa);
+      store<f64>(at + apart, toF64(load<u64>(lastEntry, ENTRIES) & SEPT_HPA_MASK));
+      at += 8;
+    }
+    if ((used & ~cached) == 0) continue;
+    above += Fast.names(block, levels, name);
+    misses += <u32>popcnt(used & ~cached);
     store<u64>(block, name, NAME);
-    store<u64>(block, 0, CACHED);
+    store<u64>(block, cached | used, CACHED);
   }
-  store<u64>(block, (raw & ADDRESS) | KNOWN, TABLE);
-  store<u64>(block, bits >> 18, REGION);
-  store<u32>(frontOf(root, bits >> 18), <u32>block);
-  return block;
-}
-
-/**
- * Goes on from walk `start` in one block of leaf entries: lines that can be read, pages that are mapped. Returns the first walk that it
- * leaves to others.
- */
-function walkBlock(block: usize, from: usize, to: usize, start: u32, n: u32, rights: u64): u32 {
-  const region = load<u64>(block, REGION);
-  const good = READ | rights;
-  const before = load<u64>(block, CACHED);
-  let cached = before;
-  let bytes: usize = 0;
-  let lines: u64 = 0;
-  let raw = load<u64>(call, LAST);
-  let i = start;
-  do {
-    const bits = bitsAt(from, i);
-    if (bits >> 18 != region) break;
-    const entry = block + (<usize>(bits >> 9) & 0x1f8);
-    if (((cached >> (bits >> 12)) & 1) != 0) {
-      const known = load<u64>(entry, ENTRIES);
-      if ((known & good) != good) break;
-      raw = known;
-    } else {
-      if (((lines >> (bits >> 15)) & 1) == 0) {
-        const table = load<u64>(block, TABLE);
-        if (bytes != 0 || (table & 3) != KNOWN || load<u64>(call, DECISIVE) == 0) break;
-        const view = recentView(table >> 12, load<u32>(call, KEY_ID));
-        if (view == 0) break;
-        bytes = dataPage(view);
-        lines = validIn(view, load<u32>(call, PACKAGE)) & ~load<u64>(view, POISONED);
-        if (bytes == 0 || ((lines >> (bits >> 15)) & 1) == 0) break;
-      }
-      const read = load<u64>(bytes + (<usize>(bits >> 9) & 0xff8));
-      if ((read & ((load<u64>(call, DECISIVE) & ~(LEAF | WRITE)) | good)) != good) break;
-      raw = read;
-      store<u64>(entry, read, ENTRIES);
-      cached |= (<u64>1) << (bits >> 12);
-    }
-    store<f64>(to + ((<usize>i) << 3), toF64(raw & ADDRESS));
-    i += 1;
-  } while (i != n);
-  if (cached != before) {
-    store<u64>(block, cached, CACHED);
-    store<u32>(call, load<u32>(call, MISSES) + <u32>popcnt(cached ^ before), MISSES);
-  }
-  store<u64>(call, raw, LAST);
-  return i;
-}
-
-/** Goes on from walk `start` while nothing is out of the ordinary, and adds these walks to the counters. */
-function walkFast(from: usize, to: usize, start: u32, n: u32, rights: u64): u32 {
-  const root = <usize>load<u32>(call, ROOT);
-  const name = load<u64>(root, NAME);
-  const descends = load<u64>(call, DECISIVE) != 0 && load<u64>(root, ROOT_IRREGULAR) != name;
-  store<u64>(call, 0, STEPS);
-  let i = start;
-  while (i < n) {
-    const bits = bitsAt(from, i);
-    let block = <usize>load<u32>(frontOf(root, bits >> 18));
-    if (load<u64>(block, NAME) != name || load<u64>(block, REGION) != bits >> 18) {
-      block = descends && (bits & ~EXPONENT) >> (12 + 9 * <u64>load<u32>(call, LEVELS)) == 0 ? descend(bits) : 0;
-      if (block == 0) break;
-    }
-    const next = walkBlock(block, from, to, i, n, rights);
-    if (next == i) break;
-    i = next;
-  }
-  const misses = load<u32>(call, MISSES);
-  count(COUNTER_SEPT_WALKS, i - start);
+  if (at != from) last = load<u64>(lastEntry, ENTRIES);
   count(COUNTER_TLB_MISSES, misses);
-  count(COUNTER_TLB_HITS, i - start - misses);
-  count(COUNTER_SEPT_WALK_STEPS, misses + load<u32>(call, STEPS));
-  return i;
-}
-
-/** A bounded cache that evicts the least recently used line is asked for each entry. */
-function begin(slot: usize, pkg: u32): void {
-  store<u64>(call, lru && cacheSets != 0 ? 0 : decisiveBits() | LEAF | WRITE, DECISIVE);
-  store<u32>(call, load<u32>(slot, SLOT_KEY_ID), KEY_ID);
-  store<u32>(call, pkg, PACKAGE);
-  store<u32>(call, load<u32>(slot, SLOT_LEVELS), LEVELS);
+  count(COUNTER_SEPT_WALK_STEPS, misses + above);
+  count(COUNTER_TLB_HITS, <u64>((at - from) >> 3) - misses);
+  count(COUNTER_SEPT_WALKS, <u64>((at - from) >> 3));
+  return at;
 }
 
 /**
@@ -200,24 +140,24 @@ function begin(slot: usize, pkg: u32): void {
  */
 export function walkMany(lp: u32, slotNumber: u32, pkg: u32, from: usize, to: usize, n: u32, write: bool): u32 {
   const slot = slotOf(lp, slotNumber);
-  if (slot == 0 || load<u32>(slot, SLOT_LEVELS) == 0) {
+  const levels = slot == 0 ? 0 : load<u32>(slot, SLOT_LEVELS);
+  if (levels == 0) {
     count(COUNTER_SEPT_WALKS);
     finish(WALK_VIOLATION, 0, 0, 0);
     return 0;
   }
-  begin(slot, pkg);
-  let i: u32 = 0;
-  while (i < n) {
-    store<u32>(call, <u32>rootOf(slot), ROOT);
-    i = walkFast(from, to, i, n, write ? WRITE : 0);
-    if (i == n) {
-      const raw = load<u64>(call, LAST);
-      finish(WALK_MAPPED, 0, raw, raw & ADDRESS);
+  const end = from + ((<usize>n) << 3);
+  let at = from;
+  while (at != end) {
+    const root = rootOf(slot);
+    at = walkFast(root, levels, trustOf(root, pkg), at, to - from, end, write ? 0 : ~(<u64>0));
+    if (at == end) {
+      finish(WALK_MAPPED, 0, last, last & SEPT_HPA_MASK);
       break;
     }
-    if (walkSlowly(slot, pkg, bitsAt(from, i) & ~EXPONENT, write) != WALK_MAPPED) break;
-    store<f64>(to + ((<usize>i) << 3), toF64(load<u64>(walkResult, WALK_HPA)));
-    i += 1;
+    if (walkSlowly(slot, pkg, bitsOf(load<f64>(at)) & ~EXPONENT, write) != WALK_MAPPED) break;
+    store<f64>(at + to - from, toF64(load<u64>(walkResult, WALK_HPA)));
+    at += 8;
   }
-  return i;
+  return <u32>((at - from) >> 3);
 }

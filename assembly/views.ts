@@ -30,9 +30,13 @@ const SLOT_LINES: usize = 16;
 export const NO_VIEW: usize = 1;
 
 const TABLE_ENTRIES: i32 = 16384;
-const EPOCH_BITS: u64 = 9;
+const EPOCH_BITS: u64 = 8;
+/** In the key of a page that S-EPT walkers trust: no other look-up finds it, so that whoever else comes to the page ends the trust. */
+const TRUSTED: u64 = 1 << EPOCH_BITS;
 const table: usize = memory.data(TABLE_ENTRIES * 16, 64);
 let epoch: u64 = 1;
+/** Changes whenever a line of a trusted page may have changed, or left a cache. */
+export let trust: u64 = 1;
 export let viewCount: u32 = 0;
 /** Changes whenever a view comes or goes. */
 export let viewVersion: u32 = 1;
@@ -53,7 +57,7 @@ export function keyIdOf(view: usize): u32 {
 
 /** KeyIDs have 15 bits, frames 40. */
 function tableKey(frame: u64, keyId: u32): u64 {
-  return (frame << (EPOCH_BITS + 15)) | ((<u64>keyId) << EPOCH_BITS) | epoch;
+  return (frame << 24) | ((<u64>keyId) << 9) | epoch;
 }
 
 function tableEntry(frame: u64, keyId: u32): usize {
@@ -98,14 +102,38 @@ function findSlowly(frame: u64, keyId: u32): usize {
   return view;
 }
 
+/** The view of a trusted page, or 0. */
+export function trustedView(frame: u64, keyId: u32): usize {
+  const entry = tableEntry(frame, keyId);
+  return load<u64>(entry) == (tableKey(frame, keyId) | TRUSTED) ? <usize>load<u32>(entry, 8) : 0;
+}
+
+/** From now on a page that was just looked up is trusted. */
+export function trustPage(frame: u64, keyId: u32): void {
+  const entry = tableEntry(frame, keyId);
+  if (load<u64>(entry) == tableKey(frame, keyId)) store<u64>(entry, tableKey(frame, keyId) | TRUSTED);
+}
+
+/** Lets a trusted page be looked up once more by somebody who only adds lines to a cache. */
+export function openPage(frame: u64, keyId: u32): void {
+  const entry = tableEntry(frame, keyId);
+  if (load<u64>(entry) == (tableKey(frame, keyId) | TRUSTED)) store<u64>(entry, tableKey(frame, keyId));
+}
+
+function endTrust(entry: usize): void {
+  if ((load<u64>(entry) & TRUSTED) != 0) trust += 1;
+}
+
 function remember(frame: u64, keyId: u32, view: usize): void {
   const entry = tableEntry(frame, keyId);
+  endTrust(entry);
   store<u64>(entry, tableKey(frame, keyId));
   store<u32>(entry, <u32>view, 8);
 }
 
 /** Every page is looked up again, and so finds out about a WBINVD. */
 export function dropLookups(): void {
+  trust += 1;
   epoch += 1;
   if (epoch >> EPOCH_BITS == 0) return;
   epoch = 1;
@@ -151,7 +179,10 @@ export function destroyView(view: usize): void {
   }
   if (isPending(view)) unmarkPending(view);
   const entry = tableEntry(frame, keyIdOf(view));
-  if (load<u32>(entry, 8) == <u32>view) store<u32>(entry, 0, 8);
+  if (load<u32>(entry, 8) == <u32>view) {
+    endTrust(entry);
+    store<u32>(entry, 0, 8);
+  }
   freeData(view);
   if (load<u32>(view, WRITERS) != 0) give(writerBlocks, load<u32>(view, WRITERS));
   give(views, view);

@@ -1,4 +1,5 @@
 /** Range checks: every value that crosses into Wasm is looked at here, before anything changes. */
+import { WALK_LPS, WALK_SLOTS } from '../assembly/layout.ts';
 import type { CoreConfig } from './memory-core.ts';
 import { CoreMisuse } from './memory-core.ts';
 
@@ -83,19 +84,22 @@ export class Checks {
   }
 
   lp(lp: number, slot: number): void {
-    if (!isWithin(lp, 0, 1023)) throw new CoreMisuse('PACKAGE_RANGE', `logical processor ${lp}: give 0..1023`);
-    if (!isWithin(slot, 0, 15)) throw new CoreMisuse('LENGTH_RANGE', `S-EPT slot ${slot}: give 0..15`);
+    if (!isWithin(lp, 0, WALK_LPS - 1)) throw new CoreMisuse('PACKAGE_RANGE', `logical processor ${lp}: give 0..${WALK_LPS - 1}`);
+    if (!isWithin(slot, 0, WALK_SLOTS - 1)) throw new CoreMisuse('LENGTH_RANGE', `S-EPT slot ${slot}: give 0..${WALK_SLOTS - 1}`);
   }
 
   guestAddress(gpa: number): void {
     if (!isWithin(gpa, 0, 2 ** 52 - 1)) throw new CoreMisuse('ADDRESS_RANGE', `guest address ${show(gpa)}: at most 52 bits`);
   }
 
-  /** A list of guest addresses, and room for as many results. */
-  guestAddresses(gpas: Float64Array, results: Float64Array): void {
+  guestAddresses(gpas: Float64Array): void {
+    for (const gpa of gpas) this.guestAddress(gpa);
+  }
+
+  /** A result for each guest address. */
+  room(gpas: Float64Array, results: Float64Array): void {
     if (results.length < gpas.length)
       throw new CoreMisuse('LENGTH_RANGE', `room for ${results.length} results: ${gpas.length} addresses need as many`);
-    for (let i = 0; i < gpas.length; ++i) this.guestAddress(gpas[i]);
   }
 
   event(id: number): void {

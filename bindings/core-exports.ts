@@ -54,6 +54,7 @@ export type CoreExports = {
   memoryUsed(): number;
   septSetRoot(lp: number, slot: number, root: number, keyId: number, levels: number): void;
   septWalk(lp: number, slot: number, pkg: number, gpa: number, write: boolean): number;
+  areGuestAddresses(n: number): number;
   septWalkMany(lp: number, slot: number, pkg: number, n: number, write: boolean): number;
   invept(lp: number): void;
   initCapacityModel(): void;

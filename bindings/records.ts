@@ -28,6 +28,8 @@ export class Records implements Mailbox {
   #u32!: Uint32Array;
   #u64!: BigUint64Array;
   #view!: DataView;
+  #doublesIn!: Float64Array;
+  #doublesOut!: Float64Array;
   #all!: Uint8Array;
   #words!: Uint32Array;
 
@@ -48,6 +50,8 @@ export class Records implements Mailbox {
     this.#u32 = new Uint32Array(buffer, this.#mailbox, L.MAILBOX_SIZE / 4);
     this.#u64 = new BigUint64Array(buffer, this.#mailbox, L.MAILBOX_SIZE / 8);
     this.#view = new DataView(buffer);
+    this.#doublesIn = new Float64Array(buffer, this.#mailbox, L.MAILBOX_SIZE / 16);
+    this.#doublesOut = new Float64Array(buffer, this.#mailbox + L.MAILBOX_SIZE / 2, L.MAILBOX_SIZE / 16);
     this.#all = new Uint8Array(buffer);
     this.#words = new Uint32Array(buffer);
   }
@@ -203,14 +207,16 @@ export class Records implements Mailbox {
     };
   }
 
-  /** Doubles in the mailbox: the first half for what goes in, the second for what comes out. */
-  doubles(): { readonly input: Float64Array; readonly output: Float64Array } {
-    const half = L.MAILBOX_SIZE / 2;
-    const buffer = this.#memory.buffer;
-    return {
-      input: new Float64Array(buffer, this.#mailbox, half / 8),
-      output: new Float64Array(buffer, this.#mailbox + half, half / 8),
-    };
+  /** The first half of the mailbox. */
+  get doublesIn(): Float64Array {
+    if (this.#doublesIn.length === 0) this.#make();
+    return this.#doublesIn;
+  }
+
+  /** The second half. */
+  get doublesOut(): Float64Array {
+    if (this.#doublesOut.length === 0) this.#make();
+    return this.#doublesOut;
   }
 
   get walkStatus(): number {

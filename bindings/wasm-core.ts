@@ -425,15 +425,27 @@ class WasmCore implements MemoryCore {
   septWalkMany(lp: number, slot: number, pkg: number, gpas: Float64Array, write: boolean, hpas: Float64Array): number {
     this.#check.lp(lp, slot);
     this.#check.package(pkg);
-    this.#check.guestAddresses(gpas, hpas);
+    this.#check.room(gpas, hpas);
+    const staged = this.#stageGuestAddresses(gpas);
     for (let at = 0; at < gpas.length; at += WALKS_A_CALL) {
-      const some = gpas.subarray(at, at + WALKS_A_CALL);
-      this.#records.doubles().input.set(some);
+      const some = staged ? gpas : gpas.subarray(at, at + WALKS_A_CALL);
+      if (!staged) this.#records.doublesIn.set(some);
       const mapped = this.#core.septWalkMany(lp, slot, pkg, some.length, write) >>> 0;
-      hpas.set(this.#records.doubles().output.subarray(0, mapped), at);
+      hpas.set(this.#records.doublesOut.subarray(0, mapped), at);
       if (mapped < some.length) return at + mapped;
     }
     return gpas.length;
+  }
+
+  /** Nothing is walked unless all are guest addresses. True when the mailbox has them all. */
+  #stageGuestAddresses(gpas: Float64Array): boolean {
+    const fits = gpas.length <= WALKS_A_CALL;
+    for (let at = 0; at < gpas.length; at += WALKS_A_CALL) {
+      const some = fits ? gpas : gpas.subarray(at, at + WALKS_A_CALL);
+      this.#records.doublesIn.set(some);
+      if (!this.#core.areGuestAddresses(some.length)) this.#check.guestAddresses(some);
+    }
+    return fits;
   }
 
   get walkStatus(): number {

@@ -4,10 +4,23 @@ import { describe, expect, it } from 'vitest';
 import { SeptWalker } from '../../bench/peers/sept-walk.ts';
 import { createCore } from '../../bindings/index.ts';
 import { CONFIG, PRIVATE } from '../core/shared/engine.ts';
-import { FIRST_TABLE, FREE, prepare, programs, ROOTS, type Step, TABLES, tableAt } from '../core/wasm/sept-space.ts';
+import {
+  FIRST_TABLE,
+  FREE,
+  own,
+  prepare,
+  programs,
+  ROOTS,
+  type Step,
+  setRoot,
+  TABLES,
+  tableAt,
+} from '../core/wasm/sept-space.ts';
 
 const ADDRESS_BITS = 46;
-const memory = new BigUint64Array((FIRST_TABLE + TABLES * 4096) / 8);
+const BYTES = FIRST_TABLE + TABLES * 4096;
+const memory = new BigUint64Array(BYTES / 8);
+const TAG = 1;
 
 function run(steps: readonly Step[]): number {
   const core = createCore({ ...CONFIG, maxPhysAddrBits: ADDRESS_BITS });
@@ -15,12 +28,12 @@ function run(steps: readonly Step[]): number {
     memory[tableAt(table) / 8 + index] = entry;
     core.fill(0, tableAt(table) + index * 8, 8, PRIVATE, entry);
   };
-  core.movdir64bFill(0, FIRST_TABLE, TABLES * 64, PRIVATE, FREE);
+  own(core, PRIVATE);
   memory.fill(FREE, FIRST_TABLE / 8);
   prepare(set);
-  const root = tableAt(ROOTS[0]);
-  core.septSetRoot(0, 0, root, PRIVATE, 4);
-  const peer = new SeptWalker(memory, root, ADDRESS_BITS);
+  setRoot(core, 0, ROOTS[0]!, PRIVATE);
+  const words = new Uint32Array(memory.buffer);
+  const peer = new SeptWalker({ words, tags: new Uint32Array(BYTES / 64).fill(TAG) }, TAG, tableAt(ROOTS[0]!), ADDRESS_BITS);
   let mapped = 0;
   for (const step of steps) {
     if (step.kind === 'set') set(step.table, step.index, step.entry);
@@ -44,7 +57,7 @@ describe('bench/peers/sept-walk.ts', () => {
   it('walks as the core does, stale entries and read-only pages included', () => {
     let mapped = 0;
     fc.assert(
-      fc.property(programs(true), (steps) => {
+      fc.property(programs, (steps) => {
         mapped += run(steps);
       }),
       { numRuns: 200, seed: 7 },

@@ -14,7 +14,8 @@ export interface Root {
 
 interface Cached {
   readonly entry: bigint;
-  readonly writable: boolean;
+  /** READ and WRITE, as far as the entry and all above it allow them. */
+  readonly rights: bigint;
 }
 
 export interface WalkResult {
@@ -43,7 +44,7 @@ function isLeaf(entry: bigint, level: number): boolean {
 export class Walker {
   readonly #addressBits: number;
   readonly #roots: (Root | undefined)[] = [];
-  /** By root, level and address: the entry as it was when it was read, and whether it and all above it may be written. */
+  /** By root, level and address: the entry as it was when it was read, and what it and all above it allow. */
   readonly #entries = new Map<string, Cached>();
 
   constructor(addressBits: number) {
@@ -74,7 +75,8 @@ export class Walker {
     // The deepest cached entry on the path answers for all entries above it.
     const start = this.#deepestCached(root, address);
     let table = root.rootPa;
-    let writable = true;
+    let rights = READ | WRITE;
+    const wanted = write ? READ | WRITE : READ;
     for (let level = start < 0 ? root.levels - 1 : start; ; --level) {
       const name = this.#name(root, level, address);
       const pa = table + Number((address >> levelShift(level)) & 0x1ffn) * 8;
@@ -83,12 +85,11 @@ export class Walker {
       if (entry === null) return { status: POISONED, hpa: 0, entry: 0n, level };
       if ((entry & PRESENT) === 0n) return { status: VIOLATION, hpa: 0, entry, level };
       if (this.#isMisconfigured(entry, level)) return { status: MISCONFIGURED, hpa: 0, entry, level };
-      if ((entry & READ) === 0n) return { status: VIOLATION, hpa: 0, entry, level };
-      writable = known ? known.writable : writable && (entry & WRITE) !== 0n;
-      this.#entries.set(name, { entry, writable });
+      rights = known ? known.rights : rights & entry;
+      this.#entries.set(name, { entry, rights });
       table = Number(entry & ADDRESS);
       if (!isLeaf(entry, level)) continue;
-      if (write && !writable) return { status: VIOLATION, hpa: 0, entry, level };
+      if ((rights & wanted) !== wanted) return { status: VIOLATION, hpa: 0, entry, level };
       const offset = address & ((1n << levelShift(level)) - 1n) & ~0xfffn;
       return { status: MAPPED, hpa: Number((entry & ADDRESS) | offset), entry, level };
     }

@@ -5,18 +5,19 @@ import type { MemoryCore } from '../../../bindings/index.ts';
 export const PAGE = 4096;
 export const FREE = 0x80e0000000000000n;
 const RWX = 7n;
-const LEAF_RWX = 0xf7n;
-const LEAF_RX = 0xf5n;
-const MISCONFIGURED = 0xf2n;
+const LEAF = 0xf0n;
 
-/** Tables 0..11, three for each level of a 4-level S-EPT; those of level 3 are the roots. */
-export const TABLES = 12;
+/** Tables 0..14, three for each level; those of levels 3 and 4 are the roots of S-EPTs with 4 and 5 levels. */
+export const TABLES = 15;
 export const FIRST_TABLE = 0x400000;
 export const tableAt = (table: number): number => FIRST_TABLE + table * PAGE;
 export const levelOf = (table: number): number => Math.floor(table / 3);
-export const ROOTS = [9, 10, 11];
+export const ROOTS = [9, 10, 11, 12, 13, 14];
 /** Few indexes a level, on both sides of the borders of lines and of blocks. */
 export const INDEXES = [0, 1, 7, 8, 63, 64, 65, 200, 448, 511];
+/** An index that leads nowhere. */
+const UNUSED = 300;
+const LINES = new Set([...INDEXES, UNUSED].map((at) => Math.floor(at / 8)));
 
 export type Step =
   | { readonly kind: 'set'; readonly table: number; readonly index: number; readonly entry: bigint }
@@ -31,67 +32,89 @@ export type Step =
   | { readonly kind: 'invept'; readonly lp: number }
   | { readonly kind: 'churn'; readonly pkg: number; readonly table: number; readonly how: number };
 
-/** An entry that a table may hold: FREE, the next table, leaves of both kinds, a misconfiguration, an address that is too wide. */
-function entryOf(table: number, choice: number, target: number, rights: boolean): bigint {
+interface Entry {
+  /** Maps a page, also above 4 KiB. */
+  readonly leaf: boolean;
+  /** Which page, or which of the three tables. */
+  readonly target: number;
+  readonly rights: bigint;
+  /** A bit that is the other way round than it should be, or 0. */
+  readonly flipped: bigint;
+}
+
+function rawOf(table: number, { leaf, target, rights, flipped }: Entry): bigint {
   const level = levelOf(table);
-  if (choice === 0) return FREE;
-  if (choice === 8) return (1n << 50n) | RWX;
-  if (choice === 1) return (BigInt(target) << 30n) | MISCONFIGURED;
-  if (level === 0) return (BigInt(0x10000 + target * 7) << 12n) | (rights ? LEAF_RWX : LEAF_RX);
-  if (choice === 2) return (BigInt(target + 1) << 30n) | (rights ? LEAF_RWX : LEAF_RX);
-  return BigInt(tableAt((level - 1) * 3 + (target % 3))) | RWX;
+  if (level > 0 && !leaf) return (BigInt(tableAt((level - 1) * 3 + (target % 3))) | rights) ^ flipped;
+  const page = level === 0 ? BigInt(0x10000 + target * 7) << 12n : BigInt(target + 1) << 30n;
+  return (page | LEAF | rights) ^ flipped;
 }
 
-const index = fc.constantFrom(...INDEXES);
+/** Most addresses lie close together, so that what is written is walked, and walked again. */
+const index = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.constantFrom(...INDEXES) });
 const gpa = fc
-  .tuple(fc.constantFrom(0, 0, 0, 8, 300), index, index, index)
-  .map(([a, b, c, d]) => ((a * 512 + b) * 512 + c) * 512 * PAGE + d * PAGE);
+  .tuple(fc.constantFrom(0, 0, 0, 0, 0, 1, 7), fc.constantFrom(0, 0, 0, 8, UNUSED), index, index, fc.constantFrom(...INDEXES))
+  .map(([top, a, b, c, d]) => (((top * 512 + a) * 512 + b) * 512 + c) * 512 * PAGE + d * PAGE);
+const lp = fc.constantFrom(0, 0, 0, 1, 2);
 
-/** `readOnly`: leaves that must not be written come up, and writes. */
-function steps(readOnly: boolean): fc.Arbitrary<Step> {
-  const write = readOnly ? fc.boolean() : fc.constant(false);
-  return fc.oneof(
-    {
-      weight: 4,
-      arbitrary: fc.tuple(fc.nat(TABLES - 1), index, fc.nat(9), fc.nat(30), write).map(([table, at, choice, target, rx]) => ({
-        kind: 'set' as const,
-        table,
-        index: at,
-        entry: entryOf(table, choice, target, !rx),
-      })),
-    },
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        kind: fc.constant('walk' as const),
-        lp: fc.nat(2),
-        gpas: fc.array(gpa, { minLength: 1, maxLength: 12 }),
-        write,
-        pkg: fc.nat(1),
-      }),
-    },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('root' as const), lp: fc.nat(2), table: fc.constantFrom(...ROOTS) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('invept' as const), lp: fc.nat(2) }) },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        kind: fc.constant('churn' as const),
-        pkg: fc.nat(1),
-        table: fc.nat(TABLES - 1),
-        how: fc.nat(3),
-      }),
-    },
-  );
+const RESERVED_OR_NOT = [3, 4, 5, 6, 7, 12, 20, 29, 45, 46, 51];
+const entry = fc.record({
+  leaf: fc.nat(7).map((n) => n === 0),
+  target: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(30) }),
+  rights: fc.constantFrom(RWX, RWX, RWX, RWX, 5n, 5n, 5n, 4n, 3n, 2n, 1n, 0n),
+  flipped: fc.constantFrom(...Array<bigint>(24).fill(0n), ...RESERVED_OR_NOT.map((bit) => 1n << BigInt(bit))),
+});
+
+const set = fc
+  .record({ table: fc.constantFrom(0, 0, 3, 3, 6, 9, 12, ...Array.from({ length: TABLES }, (_, i) => i)), index, entry })
+  .map(({ table, index, entry }) => ({
+    kind: 'set' as const,
+    table,
+    index,
+    entry: entry.rights === 0n ? FREE : rawOf(table, entry),
+  }));
+
+const walk = fc.record({
+  kind: fc.constant('walk' as const),
+  lp,
+  gpas: fc.array(gpa, { minLength: 1, maxLength: 12 }),
+  write: fc.boolean(),
+  pkg: fc.nat(1),
+});
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: set },
+  { weight: 8, arbitrary: walk },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('root' as const), lp, table: fc.constantFrom(...ROOTS) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('invept' as const), lp }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('churn' as const),
+      pkg: fc.nat(1),
+      table: fc.nat(TABLES - 1),
+      how: fc.nat(3),
+    }),
+  },
+);
+
+export const programs: fc.Arbitrary<Step[]> = fc.array(step, { minLength: 5, maxLength: 60, size: 'max' });
+
+/** Gives the lines of the tables that walks may come to their owner. */
+export function own(core: MemoryCore, keyId: number): void {
+  for (let table = 0; table < TABLES; table++) {
+    for (const line of LINES) core.movdir64bFill(0, tableAt(table) + line * 64, 1, keyId, FREE);
+  }
 }
-
-export const programs = (readOnly: boolean): fc.Arbitrary<Step[]> =>
-  fc.array(steps(readOnly), { minLength: 5, maxLength: 60, size: 'max' });
 
 /** Every entry of {@link INDEXES} leads on at first, so that most walks go somewhere. */
 export function prepare(set: (table: number, index: number, entry: bigint) => void): void {
   for (let table = 0; table < TABLES; table++) {
-    for (const [i, at] of INDEXES.entries()) set(table, at, entryOf(table, 9, i, true));
+    for (const [target, at] of INDEXES.entries()) set(table, at, rawOf(table, { leaf: false, target, rights: RWX, flipped: 0n }));
   }
+}
+
+export function setRoot(core: MemoryCore, lp: number, table: number, keyId: number): void {
+  core.septSetRoot(lp, 0, tableAt(table), keyId, levelOf(table) + 1);
 }
 
 /** Takes table pages out of the caches, or brings other pages in: nothing that a walk may notice. */
