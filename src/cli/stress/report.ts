@@ -94,7 +94,8 @@ function printStop(output: Output, job: Job, { sum, repeatable }: Ran, stop: Sto
 function why(stop: Stop): string {
   if (stop.reason === 'interrupted') return 'interrupted';
   if (stop.facts.shortage === 'host') return 'ended by the host';
-  return `${counted(stop.shards.length, 'shard')} out of memory`;
+  const what = stop.facts.shortage === 'generations' ? 'keys' : 'memory';
+  return `${counted(stop.shards.length, 'shard')} out of ${what}`;
 }
 
 /** In the order of `--list`. */

@@ -14,6 +14,7 @@ const REMEDIES: Readonly<Record<StressRemedy, (job: Job, facts: StressMemoryFact
   caches: () => 'fewer hw.cache.sets or hw.cache.ways',
   keys: () => 'fewer KeyIDs or --packages',
   regions: () => 'a larger region, or a smaller --footprint',
+  rekey: () => 'less weight to rekey',
   memory: () => 'a larger --max-memory',
   host: ({ workers }) => (workers > 1 ? '--workers 1' : 'a higher limit (ulimit -v)'),
 };

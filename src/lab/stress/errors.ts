@@ -25,11 +25,14 @@ export class StressMisuse extends RangeError {
   }
 }
 
-/** What has no room: the machine's caches, keys or table of regions, or the memory that the program touches; or it is the host's. */
-export type StressShortage = 'caches' | 'keys' | 'regions' | 'footprint' | 'host';
+/**
+ * What has no room: the machine's caches, keys or table of regions, the memory that the program touches, or names for all the keys that
+ * lines were written under; or it is the host's.
+ */
+export type StressShortage = 'caches' | 'keys' | 'regions' | 'footprint' | 'generations' | 'host';
 
 /** What helps. */
-export type StressRemedy = 'footprint' | 'operations' | 'pattern' | 'caches' | 'keys' | 'regions' | 'memory' | 'host';
+export type StressRemedy = 'footprint' | 'operations' | 'pattern' | 'caches' | 'keys' | 'regions' | 'rekey' | 'memory' | 'host';
 
 /** What is known of a shard that has run out of memory. All sizes are bytes. */
 export interface StressMemoryFacts {
@@ -57,6 +60,7 @@ const REMEDIES: Readonly<Record<StressRemedy, string>> = {
   caches: 'fewer sets or ways of cache',
   keys: 'fewer KeyIDs or packages',
   regions: 'larger regions',
+  rekey: 'less weight to rekey',
   memory: 'more memory',
   host: 'fewer machines at a time',
 };

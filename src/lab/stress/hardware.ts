@@ -63,6 +63,10 @@ export function checkKnobs({ hardware }: StressProgram): void {
   for (const [name, field] of Object.entries(STRESS_KNOBS)) {
     const value = hardware[field];
     const { takes, text } = ruleOf(name);
-    if (!takes(value)) throw new StressMisuse('HARDWARE', `${name} (hardware.${field}) ${typeof value === 'string' ? `'${shown(value)}'` : shown(value)}: give ${text}`);
+    if (!takes(value))
+      throw new StressMisuse(
+        'HARDWARE',
+        `${name} (hardware.${field}) ${typeof value === 'string' ? `'${shown(value)}'` : shown(value)}: give ${text}`,
+      );
   }
 }

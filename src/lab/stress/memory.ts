@@ -174,6 +174,20 @@ export function hostFacts(operations: number, used: number | null, limit: number
   };
 }
 
+/** Each line in DRAM remembers its key by a name, and names are few. */
+export function generationFacts(operations: number, { used, limit }: MemoryUse): Omit<StressMemoryFacts, 'footprint'> {
+  return {
+    shortage: 'generations',
+    summary: `after ${operations} operations, lines had been written under nearly 2^20 different keys, all that a machine can tell apart`,
+    remedies: ['rekey', 'operations'],
+    operations,
+    memoryUsed: used,
+    memoryLimit: limit,
+    touched: 0,
+    fits: null,
+  };
+}
+
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
 function size(bytes: number): string {

@@ -1,4 +1,6 @@
 /** One shard of a stress program, run slice by slice. */
+
+import { outOfMemory } from '../../../bindings/compile.ts';
 import { CoreMisuse, type CoreOptions } from '../../../bindings/index.ts';
 import { HostMemoryRefusal, StressCore } from '../../../bindings/stress.ts';
 import { memoryPages, WASM_PAGE_BYTES } from '../../../bindings/wasm-core.ts';
@@ -6,7 +8,7 @@ import { checkStressProgram } from './check.ts';
 import { type StressMemoryFacts, StressOutOfMemory } from './errors.ts';
 import { STRESS_FAULTS, type StressFault } from './faults.ts';
 import { type LoweredProgram, lowerProgram } from './lower.ts';
-import { footprintFacts, hostFacts, machineFacts } from './memory.ts';
+import { footprintFacts, generationFacts, hostFacts, machineFacts } from './memory.ts';
 import { STRESS_OPERATIONS, type StressOperation, type StressProgram } from './program.ts';
 import type { StressResult } from './result.ts';
 import { checkCount, checkShard, type StressShard } from './shards.ts';
@@ -131,14 +133,15 @@ export class StressRun {
       step();
     } catch (error) {
       if (!isOutOfMemory(error)) throw error;
-      this.#failed = this.#outOfMemory(this.#facts());
+      this.#failed = this.#outOfMemory(this.#facts(error as CoreMisuse));
       throw this.#failed;
     }
   }
 
-  #facts(): Omit<StressMemoryFacts, 'footprint'> {
+  #facts({ message }: CoreMisuse): Omit<StressMemoryFacts, 'footprint'> {
     const record = this.#core.read();
     const use = { used: this.#core.memoryUsed(), fixed: this.#fixed, limit: this.#core.memoryLimit };
+    if (message !== outOfMemory().message) return generationFacts(record.operations, use);
     if (this.#core.refusedByHost()) return hostFacts(record.operations, use.used, use.limit);
     return footprintFacts(this.#lowered, this.shard.of, record, use);
   }

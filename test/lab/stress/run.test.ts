@@ -164,6 +164,43 @@ describe('memory', () => {
     expect(fits.result.operations).toBe(2e5);
   });
 
+  it('runs out at the same operation whatever the slices', () => {
+    const ended = (slice: number): StressResult => {
+      const run = new StressRun({ ...big, mix: { ...big.mix, wbinvd: 0.01, rekey: 0.01 } }, whole, limit);
+      exhaust(() => {
+        for (let done = 0; done < 1e6; done += slice) run.run(slice);
+      });
+      return run.result;
+    };
+    const result = ended(1e6);
+    expect(result.operations).toBeGreaterThan(1000);
+    for (const slice of [999, 77_777]) expect(ended(slice)).toEqual(result);
+  });
+
+  it('is not the matter when more keys have been used than a machine can tell apart', () => {
+    const run = new StressRun({
+      ...BUSY,
+      packages: 1,
+      footprint: 2 ** 30,
+      region: 0,
+      pattern: { kind: 'sequential' },
+      keyIds: { shared: 0, private: 1, privateShare: 1, cross: 0 },
+      mix: { rekey: 50, movdir64b: 50 },
+    });
+    let error: unknown;
+    try {
+      run.run(8e6);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(StressOutOfMemory);
+    const { message, facts } = error as StressOutOfMemory;
+    expect(message).toMatch(
+      /^after \d+ operations, .* nearly 2\^20 different keys, .*: give less weight to rekey, fewer operations$/,
+    );
+    expect(facts).toMatchObject({ shortage: 'generations', operations: run.result.operations, fits: null });
+  });
+
   it('that does not even hold the prepared footprint says so', () => {
     const program = withHardware(big, { crypto: 'eager' });
     const error = exhaust(() => new StressRun(program, { index: 3, of: 8 }, limit));
