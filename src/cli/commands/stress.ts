@@ -13,8 +13,8 @@ The JSON output is such a file, too. Stress has defaults of its own for
 hw.cache.*: sets=0 (no bound), ways=16, policy=lru.
 
 The same program, seed and --ops give the same digest, whatever --workers is.
-A shard that runs out of memory ends, the others go on: where each ends and the
-digest depend on --max-memory, and on nothing else.
+A shard that runs out of memory ends, the others go on: where each ends, and the
+digest, depend on the program and --max-memory alone.
 Ctrl-C ends the run with the results so far and no digest (null in JSON), for
 chance decides where it stops; a second one kills it.
 
