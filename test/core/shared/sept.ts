@@ -21,6 +21,23 @@ const LEAF = 0xf7n;
 /** Suppress #VE, state FREE: not zero, but not present either. */
 const FREE = 0x80e0000000000000n;
 
+/** SDM vol. 3C, "EPT Misconfigurations": what is wrong, at which level, and the entry. */
+const MISCONFIGURATIONS: [string, number, bigint][] = [
+  ['write without read', 0, BigInt(PAGE) | 0xf2n],
+  ['write and execute without read', 0, BigInt(PAGE) | 0xf6n],
+  ['memory type 2', 0, BigInt(PAGE) | 0x17n],
+  ['memory type 3', 0, BigInt(PAGE) | 0x1fn],
+  ['memory type 7', 0, BigInt(PAGE) | 0x3fn],
+  ['memory type 7 of an execute-only page', 0, BigInt(PAGE) | 0x3cn],
+  ['a 2 MiB page that is not aligned', 1, 0x40100000n | LEAF],
+  ['memory type 2 of a 2 MiB page', 1, 0x40000000n | 0x97n],
+  ['a 1 GiB page that is not aligned', 2, 0x60000000n | LEAF],
+  ['bit 3 of a PDE', 1, BigInt(TABLE(0)) | 0xfn],
+  ['bit 6 of a PDPTE', 2, BigInt(TABLE(1)) | 0x47n],
+  ['bit 5 of a PML4E', 3, BigInt(TABLE(2)) | 0x27n],
+  ['bit 7 of a PML4E', 3, BigInt(TABLE(2)) | 0x87n],
+];
+
 class Tables {
   readonly machine: Machine;
 
@@ -76,8 +93,32 @@ function describeWalks(engine: Engine): void {
     expect(tables.walk(GPA, { write: true })).toEqual([VIOLATION]);
   });
 
-  it('write without read is a misconfiguration', () => {
+  it.each(MISCONFIGURATIONS)('a misconfiguration: %s', (_, level, entry) => {
     const tables = new Tables(engine);
+    tables.set(level, entry);
+    expect(tables.walk()).toEqual([MISCONFIGURED]);
+    expect([tables.machine.core.walkEntry, tables.machine.core.walkLevel]).toEqual([entry, level]);
+  });
+
+  it.each([0n, 1n, 4n, 5n, 6n])('memory type %i maps', (type) => {
+    const tables = new Tables(engine);
+    tables.set(0, BigInt(PAGE) | 7n | (type << 3n));
+    expect(tables.walk()).toEqual([MAPPED, PAGE]);
+  });
+
+  it('bit 7 of a 4 KiB entry is ignored', () => {
+    const tables = new Tables(engine);
+    tables.set(0, (BigInt(PAGE) | LEAF) & ~0x80n);
+    expect(tables.walk()).toEqual([MAPPED, PAGE]);
+  });
+
+  it.each([2, 1, 0])('an execute-only entry at level %i denies at the end of the walk', (level) => {
+    const tables = new Tables(engine);
+    const leaf = BigInt(PAGE) | LEAF;
+    const entry = level === 0 ? leaf & ~3n : BigInt(TABLE(level - 1)) | 4n;
+    tables.set(level, entry);
+    expect(tables.walk()).toEqual([VIOLATION]);
+    expect([tables.machine.core.walkEntry, tables.machine.core.walkLevel]).toEqual([level === 0 ? entry : leaf, 0]);
     tables.set(0, BigInt(PAGE) | 0xf2n);
     expect(tables.walk()).toEqual([MISCONFIGURED]);
   });
@@ -121,6 +162,33 @@ function describeStaleness(engine: Engine): void {
     expect(tables.walk(neighbour)).toEqual([MAPPED, PAGE + 0x1000]);
     tables.machine.core.invept(0);
     expect(tables.walk(neighbour)).toEqual([VIOLATION]);
+  });
+
+  it('a right that a table denied comes back when the entry above is read again, in the same epoch', () => {
+    const tables = new Tables(engine);
+    const pde = BigInt(TABLE(0));
+    tables.set(1, pde | 5n);
+    expect([tables.walk(), tables.walk(GPA, { write: true })]).toEqual([[MAPPED, PAGE], [VIOLATION]]);
+    tables.set(1, pde | NON_LEAF);
+    expect(tables.walk(GPA, { write: true })).toEqual([MAPPED, PAGE]);
+    expect(tables.walk(GPA, { write: true })).toEqual([MAPPED, PAGE]);
+  });
+
+  it('what was denied before INVEPT is forgotten, also when another page of the table is denied later', () => {
+    const tables = new Tables(engine);
+    const pde = BigInt(TABLE(0));
+    const [second, third, hole] = [GPA + 0x1000, GPA + 0x2000, GPA + 0x3000];
+    for (const gpa of [second, third]) tables.set(0, BigInt(PAGE) | LEAF, gpa);
+    const walks: unknown[] = [];
+    tables.set(1, pde | 5n);
+    walks.push(tables.walk());
+    tables.machine.core.invept(0);
+    tables.set(1, pde | NON_LEAF);
+    walks.push(tables.walk(second), tables.walk(GPA, { write: true }), tables.walk(hole));
+    tables.set(1, pde | 5n);
+    walks.push(tables.walk(third), tables.walk(GPA, { write: true }));
+    const mapped = [MAPPED, PAGE];
+    expect(walks).toEqual([mapped, mapped, mapped, [VIOLATION], mapped, mapped]);
   });
 
   it('another root does not see it; going back finds it as stale as it was, until INVEPT', () => {

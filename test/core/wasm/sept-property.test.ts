@@ -8,7 +8,7 @@ import { CONFIG, PRIVATE } from '../shared/engine.ts';
 import { churn, own, prepare, programs, ROOTS, type Step, setRoot, tableAt } from './sept-space.ts';
 
 const SEPT_COUNTERS = ['septWalks', 'septWalkSteps', 'tlbHits', 'tlbMisses'] as const;
-const RUNS = Number(process.env.SEAMLINE_SEQUENCES ?? 300);
+const RUNS = Number(process.env.SEAMLINE_SEQUENCES ?? 150);
 
 type Walk = Extract<Step, { kind: 'walk' }>;
 type Walker = (core: MemoryCore, step: Walk) => unknown[];

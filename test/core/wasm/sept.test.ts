@@ -74,6 +74,38 @@ describe('S-EPT walks', () => {
     expect(core.walkLevel).toBe(1);
   });
 
+  it('look again after INVEPT at whatever has changed since: an entry, its line, its key', () => {
+    const core = mapped();
+    const walked = (): [number, number] => {
+      core.invept(0);
+      return [core.septWalk(0, 0, 0, GPA, false), core.walkLevel];
+    };
+    for (let i = 0; i < 3; i++) expect(walked()).toEqual([0, 0]);
+    for (const level of [3, 2, 1, 0]) {
+      setEntry(core, level, GPA, FREE);
+      expect(walked()).toEqual([1, level]);
+      setEntry(core, level, GPA, BigInt(level === 0 ? TARGET : TABLES[4 - level]!) | RWX);
+      expect([walked(), walked()]).toEqual([
+        [0, 0],
+        [0, 0],
+      ]);
+    }
+    for (const leave of [() => core.wbinvd(0), () => core.clflush(ROOT, 256, PRIVATE), () => core.evictSome(0, 1000)]) {
+      leave();
+      core.flip(TABLES[2]! + (Math.floor(GPA / 2 ** 21) % 512) * 8, 'data', 1);
+      expect(walked()).toEqual([3, 1]);
+      core.movdir64bFill(0, TABLES[2]!, 64, PRIVATE, FREE);
+      setEntry(core, 1, GPA, BigInt(TABLES[3]!) | RWX);
+      expect([walked(), walked()]).toEqual([
+        [0, 0],
+        [0, 0],
+      ]);
+    }
+    core.wbinvd(0);
+    core.programKey(0, PRIVATE, 'random');
+    expect(walked()).toEqual([3, 3]);
+  });
+
   it('meet poison in a table page and say where', () => {
     const core = mapped();
     core.clflush(TABLES[3]!, 64, PRIVATE);
