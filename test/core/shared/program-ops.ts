@@ -329,9 +329,9 @@ export function epitaph(run: Run, pa: number): Answer {
   return [...copies(run, pa), '|', ...inspect(run, pa), '|', ...capture(run, pa), '|', ...displacements(run, pa)];
 }
 
-/** The state of whole pages at the end. */
+/** The state of whole pages at the end, and of those behind them, which ranges of two pages reach. */
 export function pageEpitaph(run: Run): Answer {
-  const pages = [...new Set(LINES.map(pageOf))];
+  const pages = [...new Set(LINES.flatMap((pa) => [pageOf(pa), pageOf(pa) + PAGE]))];
   return pages.flatMap((page) => [
     ...runs(run, page, PAGE),
     '|',
