@@ -46,6 +46,7 @@ import {
   validIn,
   WRITERS,
 } from './views';
+import { heldPages } from './whole-pages';
 
 /** The view in which `pkg` holds the line for reading. */
 export function holdLine(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
@@ -237,6 +238,7 @@ export function planLoad(pkg: u32, from: u64, length: u64, keyId: u32): u64 {
   let pa = from;
   const end = from + length;
   while (pa < end) {
+    pa = heldPages(pkg, pa, end, keyId, false);
     const lines = wholeLines(pa, end - pa);
     if (lines == 0 || !tryResolveFrame(pa >> 12)) break;
     const bits = bitsFrom(<u32>(pa >> 6) & 63, lines);
@@ -284,6 +286,7 @@ export function planStore(pkg: u32, to: u64, length: u64, keyId: u32): u64 {
   let pa = to;
   const end = to + length;
   while (pa < end) {
+    pa = heldPages(pkg, pa, end, keyId, true);
     const lines = wholeLines(pa, end - pa);
     if (lines == 0 || !hasSpan() || !tryResolveFrame(pa >> 12)) break;
     const bits = bitsFrom(<u32>(pa >> 6) & 63, lines);

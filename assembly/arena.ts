@@ -21,7 +21,11 @@ let maxTop: usize = 0;
 /** Bytes below brk that lie in free lists or in the untouched rest of a chunk. */
 let idle: usize = 0;
 
-/** Slab: free list, its length, next untouched block, end of the chunk, block size, chunk size, most blocks that a step takes. */
+/**
+ * Slab: free list, its length, next untouched block, end of the chunk, block size, chunk size, most blocks that a step takes, and most
+ * addresses that a free block holds. The free list is of blocks that hold the addresses of others: to free or to take one does not
+ * touch it, which for pages that have left the host's caches is most of the cost.
+ */
 const FREE = 0;
 const FREE_COUNT = 4;
 const NEXT = 8;
@@ -29,7 +33,11 @@ const END = 12;
 const SIZE = 16;
 const CHUNK = 20;
 const STEP = 24;
+const CAPACITY = 28;
 const SLAB_BYTES = 32;
+/** In a free block that holds others: the next such block, how many it holds, their addresses. */
+const HELD = 4;
+const ADDRESSES: usize = 8;
 const MAX_SLABS = 12;
 const slabs: usize = memory.data(SLAB_BYTES * MAX_SLABS, 16);
 let slabCount: u32 = 0;
@@ -122,19 +130,14 @@ export function createSlab(size: u32, chunk: u32, step: u32 = STEP_BLOCKS): usiz
   store<u32>(slab, size, SIZE);
   store<u32>(slab, chunk, CHUNK);
   store<u32>(slab, step, STEP);
+  store<u32>(slab, (size - <u32>ADDRESSES) >> 2, CAPACITY);
   return slab;
 }
 
 /** One block; its contents are undefined. */
 export function take(slab: usize): usize {
   count(COUNTER_SLOTS_ALLOCATED);
-  const free = <usize>load<u32>(slab, FREE);
-  if (free != 0) {
-    store<u32>(slab, load<u32>(free), FREE);
-    store<u32>(slab, load<u32>(slab, FREE_COUNT) - 1, FREE_COUNT);
-    idle -= load<u32>(slab, SIZE);
-    return free;
-  }
+  if (load<u32>(slab, FREE) != 0) return takeFree(slab);
   let next = <usize>load<u32>(slab, NEXT);
   if (next == load<u32>(slab, END)) {
     next = refill(slab);
@@ -143,6 +146,19 @@ export function take(slab: usize): usize {
   store<u32>(slab, <u32>next + size, NEXT);
   idle -= size;
   return next;
+}
+
+function takeFree(slab: usize): usize {
+  store<u32>(slab, load<u32>(slab, FREE_COUNT) - 1, FREE_COUNT);
+  idle -= load<u32>(slab, SIZE);
+  const holder = <usize>load<u32>(slab, FREE);
+  const left = load<u32>(holder, HELD);
+  if (left == 0) {
+    store<u32>(slab, load<u32>(holder), FREE);
+    return holder;
+  }
+  store<u32>(holder, left - 1, HELD);
+  return load<u32>(holder + ((<usize>left - 1) << 2), ADDRESSES);
 }
 
 /**
@@ -174,10 +190,18 @@ export function give(slab: usize, block: usize): void {
 }
 
 function putBack(slab: usize, block: usize): void {
-  store<u32>(block, load<u32>(slab, FREE));
-  store<u32>(slab, <u32>block, FREE);
   store<u32>(slab, load<u32>(slab, FREE_COUNT) + 1, FREE_COUNT);
   idle += load<u32>(slab, SIZE);
+  const holder = <usize>load<u32>(slab, FREE);
+  const n: u32 = holder == 0 ? 0 : load<u32>(holder, HELD);
+  if (holder != 0 && n < load<u32>(slab, CAPACITY)) {
+    store<u32>(holder + ((<usize>n) << 2), <u32>block, ADDRESSES);
+    store<u32>(holder, n + 1, HELD);
+    return;
+  }
+  store<u32>(block, <u32>holder);
+  store<u32>(block, 0, HELD);
+  store<u32>(slab, <u32>block, FREE);
 }
 
 /** Turns an array that was outgrown into blocks of `slab`; what does not fit stays idle. */

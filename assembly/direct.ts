@@ -25,6 +25,7 @@ import { DATA, FILL, KIND_SHIFT, MIXED, SPARSE } from './tags';
 import { findDescriptor, kindOf, LOW, pageDescriptor, span, WRITER } from './tree';
 import { NO_FRAME, nextFrame } from './view-index';
 import { findView, viewCount } from './views';
+import { storedPages } from './whole-pages';
 
 /** MOVDIR64B of one line. */
 export function directLine(line: u64, keyId: u32, from: usize): void {
@@ -94,6 +95,7 @@ export function planDirect(cause: i32, to: u64, length: u64, keyId: u32): u64 {
   let pa = to;
   const end = to + length;
   while (!eager && pa < end) {
+    pa = storedPages(pa, end, keyId, true);
     const lines = wholeLines(pa, end - pa);
     if (lines == 0 || !hasSpan() || !tryResolveFrame(pa >> 12)) break;
     const page = writablePage(pa >> 12, bitsFrom(<u32>(pa >> 6) & 63, lines), keyId, cause);
@@ -176,6 +178,7 @@ export function planDma(from: u64, length: u64, keyId: u32): u64 {
   let pa = from;
   const end = from + length;
   while (pa < end) {
+    pa = storedPages(pa, end, keyId, false);
     const lines = wholeLines(pa, end - pa);
     if (lines == 0) break;
     const desc = readablePage(pa >> 12, bitsFrom(<u32>(pa >> 6) & 63, lines), keyId);

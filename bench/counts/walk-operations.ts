@@ -1,6 +1,7 @@
 /** S-EPT walks, one a call: the list goes round, and at its start the translation caches are dropped. */
-import { KEY, machine, own, PACKAGE } from '../harness/machine.ts';
+import { machine, PACKAGE } from '../harness/machine.ts';
 import { GIB, PAGE, random } from '../harness/workload.ts';
+import { putTables, TABLE_BASE } from '../suites/sept.ts';
 import { SeptTables } from '../suites/sept-tables.ts';
 import { COUNTED, type HotOperation } from './hot-operation.ts';
 
@@ -15,10 +16,8 @@ function walks(name: string, gpas: Float64Array): HotOperation {
     operations: 10_000,
     start: () => {
       const core = machine();
-      const tables = SeptTables.mapping(gpas);
-      own(core, tables.base, tables.bytes.length);
-      core.directWrite('movdir64b', PACKAGE, tables.base, KEY, tables.bytes);
-      core.septSetRoot(LP, SLOT, tables.root, KEY, LEVELS);
+      const tables = SeptTables.mapping(gpas, LEVELS, TABLE_BASE);
+      putTables(core, tables);
       let at = 0;
       return {
         counters: () => core.counters(),

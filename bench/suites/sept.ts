@@ -12,7 +12,7 @@ const LP = 0;
 const SLOT = 0;
 const LEVELS = 4;
 const WALKS = 8192;
-const TABLE_BASE = 4 * GIB;
+export const TABLE_BASE = 4 * GIB;
 const LINE_WORDS = 16;
 
 /** Which GPAs: all of them are mapped. The translation caches are dropped before every batch. */
