@@ -13,7 +13,7 @@ export function toU64(x: f64): u64 {
 }
 
 export function toF64(x: u64): f64 {
-  return reinterpret<f64>(x | EXPONENT) - TWO_52;
+  return <f64>(<i64>x);
 }
 
 /** Are all of these whole numbers below 2^52? Minus zero is reported as none. */

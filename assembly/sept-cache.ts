@@ -3,9 +3,9 @@
  * tree in the shape of the tables. It stays bound to its places over INVEPT, which only ends the names of the LP's roots: an entry is
  * cached while it bears the name that its root has now. A name is a multiple of 4; in that of a record the low bits say what the way to
  * the entry and the entry itself deny: {@link NO_READ}, {@link NO_WRITE}.
- *   Inner block, 64 entries of a table: records of a line each, {name u64, raw u64, links to the 8 blocks of the entry's table u32,
- *   trust u64}.
- *   Leaf block, 64 entries: {name u64, which are cached u64, which are known u64, trust u64, place u64, the records above it u32 each,
+ *   Inner block, 64 entries of a table: their names u64, side by side, and records {raw u64, trust u64, links to the 8 blocks of the
+ *   entry's table u32}.
+ *   Leaf block, 64 entries: {name u64, which are cached u64, which are known u64, trust u64, place u64, the names above it u32 each,
  *   which may be written u64}, raw entries.
  *   Root: {name u64, name in which it was irregular u64, page u64, KeyID, levels, next of its bucket}, links to its 8 blocks.
  * Trust is no cache of the processor's: whatever bears the trust of this moment (views.ts) was seen to be what memory still says.
@@ -39,7 +39,7 @@ export const SLOT_LEVELS = 12;
 const SLOT_ROOT = 16;
 const SLOT_LP = 20;
 
-/** Root, record and leaf block. */
+/** Root and leaf block. */
 export const NAME = 0;
 export const NO_READ: u64 = SEPT_R;
 export const NO_WRITE: u64 = SEPT_W;
@@ -51,17 +51,19 @@ const ROOT_NEXT = 32;
 export const ROOT_LINKS: usize = 64;
 const ROOT_BYTES: usize = 128;
 
-export const RAW = 8;
+export const RAW = 0;
+export const RECORD_TRUST = 8;
 export const LINKS: usize = 16;
-export const RECORD_TRUST = 48;
-const INNER_BYTES: usize = 4096;
+const RECORD_BYTES: usize = 48;
+const RECORDS: usize = 512;
+const INNER_BYTES: usize = RECORDS + (RECORD_BYTES << 6);
 
 export const CACHED = 8;
 /** Entries that are what memory says while the block is trusted. */
 export const KNOWN = 16;
 export const BLOCK_TRUST = 24;
 export const PLACE = 32;
-/** Record of the entry above the block, and the ones above that one. */
+/** Name of the entry above the block, and of those above that one. */
 export const ABOVE: usize = 40;
 export const WRITABLE = 56;
 export const ENTRIES: usize = 64;
@@ -197,9 +199,18 @@ export function frontOf(place: u64): usize {
   return front + ((<usize>(<u32>place + start) & (FRONT_ENTRIES - 1)) << 2);
 }
 
-/** Is it cached, whatever it denies? */
+/** Where an inner block has the name of an entry. */
+export function nameIn(block: usize, index: usize): usize {
+  return block + (index << 3);
+}
+
+export function recordIn(block: usize, index: usize): usize {
+  return block + RECORDS + index * RECORD_BYTES;
+}
+
+/** Is the entry with the name at `at` cached, whatever it denies? */
 export function bears(at: usize, name: u64): bool {
-  return (load<u64>(at, NAME) & ~DENIALS) == name;
+  return (load<u64>(at) & ~DENIALS) == name;
 }
 
 /** The root of what the slot is set to, with the name that holds now. */

@@ -24,6 +24,7 @@ import {
   LINKS,
   NAME,
   NO_READ,
+  nameIn,
   PLACE,
   placeOf,
   placesOf,
@@ -31,6 +32,7 @@ import {
   RECORD_TRUST,
   ROOT_IRREGULAR,
   ROOT_LINKS,
+  recordIn,
   rootOf,
   SLOT_KEY_ID,
   SLOT_LEVELS,
@@ -61,7 +63,7 @@ let level: u32 = 0;
 let now: u64 = 0;
 /** Entries that the walk has read. */
 let steps: u32 = 0;
-/** Records on the way, by level. */
+/** Names on the way, by level. */
 const way: usize = memory.data(32, 16);
 
 /** What a block bears that `pkg` may trust now. A bounded cache that evicts the least recently used line is asked for each entry. */
@@ -120,8 +122,9 @@ function linksOf(at: usize, root: usize): usize {
   return at == root ? root + ROOT_LINKS : at + LINKS;
 }
 
-function recordIn(block: usize, gpa: u64, level: u32): usize {
-  return block + ((<usize>(gpa >> (12 + 9 * <u64>level)) & 63) << 6);
+/** Which entry of an inner block. */
+function indexIn(gpa: u64, level: u32): usize {
+  return <usize>(gpa >> (12 + 9 * <u64>level)) & 63;
 }
 
 /** Puts the walk at the root, or at the deepest record on the way that is cached. Returns the leaf block, if there is one. */
@@ -135,12 +138,14 @@ function start(slot: usize, root: usize, gpa: u64): usize {
   for (let next = level - 1; next != 0; --next) {
     const block = <usize>load<u32>(linkFor(links, gpa, next));
     if (block == 0) return 0;
-    const record = recordIn(block, gpa, next);
-    store<u32>(way + ((<usize>next) << 2), <u32>record);
-    if (bears(record, name)) {
+    const index = indexIn(gpa, next);
+    const its = nameIn(block, index);
+    const record = recordIn(block, index);
+    store<u32>(way + ((<usize>next) << 2), <u32>its);
+    if (bears(its, name)) {
       at = record;
       raw = load<u64>(record, RAW);
-      denied = load<u64>(record, NAME) - name;
+      denied = load<u64>(its) - name;
       level = next;
     }
     links = record + LINKS;
@@ -189,9 +194,10 @@ function descend(slot: usize, root: usize, pkg: u32, gpa: u64): i32 {
     store<u64>(root, name, ROOT_IRREGULAR);
     now = NO_TRUST;
   }
-  at = recordIn(block, gpa, level);
-  store<u32>(way + ((<usize>level) << 2), <u32>at);
-  store<u64>(at, name | denied, NAME);
+  const index = indexIn(gpa, level);
+  at = recordIn(block, index);
+  store<u32>(way + ((<usize>level) << 2), <u32>nameIn(block, index));
+  store<u64>(nameIn(block, index), name | denied);
   store<u64>(at, raw, RAW);
   store<u64>(at, now, RECORD_TRUST);
   return ON;
@@ -247,9 +253,9 @@ function dropPath(slot: usize, gpa: u64): void {
   for (let next = load<u32>(slot, SLOT_LEVELS) - 1; next != 0; --next) {
     const block = <usize>load<u32>(linkFor(links, gpa, next));
     if (block == 0) return;
-    const record = recordIn(block, gpa, next);
-    store<u64>(record, 0, NAME);
-    links = record + LINKS;
+    const index = indexIn(gpa, next);
+    store<u64>(nameIn(block, index), 0);
+    links = recordIn(block, index) + LINKS;
   }
   const block = <usize>load<u32>(linkFor(links, gpa, 0));
   if (block != 0) store<u64>(block, load<u64>(block, CACHED) & ~((<u64>1) << pageOf(gpa)), CACHED);
