@@ -6,6 +6,7 @@ import { CONFIG, PRIVATE } from './shared/engine.ts';
 
 const LINE = 64;
 const PAGE = 4096;
+const TREE_LEVELS = 4;
 const MIB = 2 ** 20;
 const SIZES = Array.from({ length: 11 }, (_, i) => MIB * 4 ** i);
 
@@ -53,16 +54,16 @@ describe('from 1 MiB to 1 TiB', () => {
 
   it('a WBINVD costs nothing more for more dirty pages, and a page pays for itself when it is looked at', () => {
     const pages = [16, 64, 256, 1024, 4096];
-    const points = pages.map((count): [number, number] => {
+    const costs = pages.map((count) => {
       const core = machine();
       for (let i = 0; i < count; i++) core.store(0, i * PAGE, 8, PRIVATE);
       const used = core.memoryUsed();
       core.wbinvd(0);
       expect(core.memoryUsed()).toBe(used);
-      return [count, cost(core, () => core.inspect(0)) - cost(core, () => core.inspect(0))];
+      return cost(core, () => core.inspect(0)) - cost(core, () => core.inspect(0));
     });
-    // Reading the counters settles every page: what is left of the cost of one look does not grow.
-    expect(exponent(points)).toBeLessThan(0.1);
+    // Reading the counters settles every page: what is left of one look is a walk down the tree, if its end was forgotten since.
+    expect(Math.max(...costs)).toBeLessThanOrEqual(TREE_LEVELS);
   });
 
   it('a re-key costs the same whatever was written under the old key', () => {
