@@ -6,7 +6,7 @@
 
 import { holdLine } from './access';
 import { isPoisoned } from './cache';
-import { cacheSets, lru } from './config';
+import { lru } from './config';
 import { count } from './counters';
 import { EXPONENT } from './doubles';
 import { WALK_MAPPED, WALK_MISCONFIGURATION, WALK_POISON, WALK_VIOLATION } from './layout';
@@ -42,7 +42,7 @@ import {
 import { denials, finish, isLeaf, isMisconfigured, isPresent, pageIn } from './sept-entry';
 import { COUNTER_SEPT_WALK_STEPS, COUNTER_SEPT_WALKS, COUNTER_TLB_HITS, COUNTER_TLB_MISSES } from './spec/counters';
 import { SEPT_HPA_MASK } from './spec/sept';
-import { cachedBytes, openPage, trust, trustedView, trustPage, validIn } from './views';
+import { cachedBytes, trust, trustedView, trustPage, validIn } from './views';
 
 /** Beside the walk statuses: the mirror was lost on the way, and the walk goes on. */
 const LOST: i32 = -2;
@@ -175,7 +175,6 @@ function hold(pkg: u32, frame: u64, index: u32, keyId: u32): usize {
   let view = trustedView(frame, keyId);
   if (view != 0 && ((validIn(view, pkg) >> index) & 1) != 0) return view;
   const before = trust;
-  if (cacheSets == 0) openPage(frame, keyId);
   view = holdLine(pkg, frame, index, keyId);
   if (!lru) trustPage(frame, keyId);
   if (trust != before) now = NO_TRUST;

@@ -114,12 +114,6 @@ export function trustPage(frame: u64, keyId: u32): void {
   if (load<u64>(entry) == tableKey(frame, keyId)) store<u64>(entry, tableKey(frame, keyId) | TRUSTED);
 }
 
-/** Lets a trusted page be looked up once more by somebody who only adds lines to a cache. */
-export function openPage(frame: u64, keyId: u32): void {
-  const entry = tableEntry(frame, keyId);
-  if (load<u64>(entry) == (tableKey(frame, keyId) | TRUSTED)) store<u64>(entry, tableKey(frame, keyId));
-}
-
 function endTrust(entry: usize): void {
   if ((load<u64>(entry) & TRUSTED) != 0) trust += 1;
 }
