@@ -1,14 +1,19 @@
 // Joins dist/bindings/ into one file behind its entries: a dozen small modules take Node longer to find than the core takes to start.
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { build } from 'esbuild';
 
 const FOLDER = 'dist/bindings';
+
 /** What the package exports, and what dist/src imports. */
-const ENTRIES = ['index', 'memory-core', 'checks', 'stress', 'stress-program'];
+const entries = new Set(['index']);
+for (const name of readdirSync('dist/src', { recursive: true })) {
+  if (!name.endsWith('.js')) continue;
+  for (const [, entry] of readFileSync(`dist/src/${name}`, 'utf8').matchAll(/\/bindings\/([\w-]+)\.js['"]/g)) entries.add(entry);
+}
 
 const { metafile } = await build({
-  entryPoints: ENTRIES.map((name) => `${FOLDER}/${name}.js`),
+  entryPoints: [...entries].map((name) => `${FOLDER}/${name}.js`),
   outdir: FOLDER,
   allowOverwrite: true,
   bundle: true,

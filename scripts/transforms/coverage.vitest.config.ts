@@ -16,8 +16,14 @@ export default defineConfig({
   ],
   test: {
     include: ['test/core/**/*.test.ts', 'test/lab/stress/*.test.ts'],
-    // The first runs in a browser; the others compile assembly/crypto by itself; the last is long and reaches nothing new.
-    exclude: ['test/core/**/*.browser.test.ts', 'test/core/shared/**', 'test/core/crypto/**', 'test/lab/stress/flat.test.ts'],
+    // The first runs in a browser; the next three compile assembly/, or crypto/ by itself; the last is long and reaches nothing new.
+    exclude: [
+      'test/core/**/*.browser.test.ts',
+      'test/core/shared/**',
+      'test/core/crypto/**',
+      'test/core/memory/out-of-memory.test.ts',
+      'test/lab/stress/flat.test.ts',
+    ],
     setupFiles: ['scripts/transforms/coverage-setup.ts'],
     testTimeout: 120_000,
   },

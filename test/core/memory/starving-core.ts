@@ -29,9 +29,7 @@ function trim(slab: usize): void {
   const size = load<u32>(slab, SIZE);
   const kept = load<u32>(word(${BLOCKS})) != 0 ? load<u32>(slab, STEP) : 0;
   store<u32>(slab, load<u32>(slab, END), NEXT);
-  for (; load<u32>(slab, FREE_COUNT) > kept; store<u32>(slab, load<u32>(slab, FREE_COUNT) - 1, FREE_COUNT)) {
-    store<u32>(slab, load<u32>(load<u32>(slab, FREE)), FREE);
-  }
+  while (load<u32>(slab, FREE_COUNT) > kept) takeFree(slab);
   while (load<u32>(slab, FREE_COUNT) < kept) {
     const block = alignUp(brk, size);
     if (block + size > top) growTo(<u64>block + size);
