@@ -27,7 +27,7 @@ const { status } = spawnSync(
   {
     stdio: 'inherit',
     env: {
-      SEAMLINE_SEQUENCES: '1500',
+      SEAMLINE_SEQUENCES: '500',
       ...process.env,
       SEAMLINE_CORE_WASM: wasm,
       SEAMLINE_COVERAGE: raw,
