@@ -17,12 +17,7 @@ export default defineConfig({
   test: {
     include: ['test/core/**/*.test.ts', 'test/lab/stress/oracle.test.ts'],
     // The first runs in a browser; the next three compile assembly/, or crypto/ by itself; the last ones are long and reach little that is new.
-    exclude: [
-      'test/core/**/*.browser.test.ts',
-      'test/core/shared/**',
-      'test/core/crypto/**',
-      'test/core/memory/**',
-    ],
+    exclude: ['test/core/**/*.browser.test.ts', 'test/core/shared/**', 'test/core/crypto/**', 'test/core/memory/**'],
     setupFiles: ['scripts/transforms/coverage-setup.ts'],
     testTimeout: 120_000,
   },
