@@ -73,6 +73,7 @@ describe('quantities', () => {
     expect([512, 2 ** 20, 1.25 * 2 ** 30, 2 ** 30 - 1].map(bytes)).toEqual(['512 bytes', '1.00 MiB', '1.25 GiB', '1.00 GiB']);
     expect([1000, 1028 * 1024, 2 ** 36].map(exactBytes)).toEqual(['1000 bytes', '1028 KiB', '64 GiB']);
     expect([0.84, 41.7, 59.7, 200, 7500].map(duration)).toEqual(['0.8 s', '42 s', '1 min 0 s', '3 min 20 s', '2 h 5 min']);
+    expect([86_399, 273_600].map(duration)).toEqual(['23 h 59 min', '3 d 4 h']);
     expect([percent(1, 8), percent(0, 8), percent(1, 1e6), percent(0, 0)]).toEqual(['12.5 %', '0 %', '0.0001 %', '0 %']);
   });
 });

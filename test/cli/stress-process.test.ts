@@ -16,7 +16,7 @@ afterEach(() => {
 
 const ENDLESS = ['stress', '--ops', '1e15', '--footprint', '1MiB'];
 /** What a terminal would say of itself. */
-const TERMINAL = 'Object.assign(process.stderr, { isTTY: true, columns: 120 })';
+const TERMINAL = 'Object.assign(process.stderr, { isTTY: true, columns: 200 })';
 /** Says when the command has begun to listen, at its very beginning and again for the run. */
 const LISTENING = 'ready';
 const SAY_READY = "process.on('newListener', (event) => { if (event === 'SIGINT') process.stderr.write('ready'); })";

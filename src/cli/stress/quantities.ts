@@ -64,13 +64,25 @@ function scaled(value: number, base: number, units: readonly string[]): string {
   return `${unit === 0 ? Math.round(rest) : rest.toFixed(rest < 9.995 ? 2 : rest < 99.95 ? 1 : 0)}${units[unit]}`;
 }
 
-/** `0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min`. */
+const SECOND = { unit: 's', seconds: 1 };
+const MINUTE = { unit: 'min', seconds: 60 };
+const HOUR = { unit: 'h', seconds: 3600 };
+const DAY = { unit: 'd', seconds: 86_400 };
+const TWO_UNITS = [
+  [DAY, HOUR],
+  [HOUR, MINUTE],
+  [MINUTE, SECOND],
+] as const;
+
+/** `0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const units = TWO_UNITS.find(([large]) => whole >= large.seconds);
+  if (!units) return `${whole} s`;
+  const [large, small] = units;
+  const rest = Math.floor((whole % large.seconds) / small.seconds);
+  return `${Math.floor(whole / large.seconds)} ${large.unit} ${rest} ${small.unit}`;
 }
 
 /** Decimals of a percentage in a column. */
