@@ -1,5 +1,5 @@
 /**
- * Which lines of the footprint a batch of operations goes to. The patterns that go in order keep a cursor instead of dividing.
+ * Which lines of the footprint a batch of operations goes to. The patterns that go in order divide once for a batch.
  * One short loop without calls for each pattern: the draws of one operation overlap with those of the next.
  */
 import {
@@ -15,33 +15,38 @@ import { mix } from '../mix';
 import { drawWord, range, shortRange, stream } from './draw';
 import { chooseBucket, hotBelow, lines, parameter, pattern } from './program';
 
-let cursor: u64 = 0;
-/** ping-pong: how often the line under the cursor has been taken. */
-let taken: u64 = 0;
+/** Bits of n that a product with a line (46 bits at most) leaves room for. */
+const DIGIT: u64 = 18;
 
-export function resetPattern(): void {
-  cursor = 0;
-  taken = 0;
+/** n · stride modulo the footprint. */
+function strided(n: u64, stride: u64): u64 {
+  let line: u64 = 0;
+  for (let shift = <i64>(DIGIT * 3); shift >= 0; shift -= DIGIT) {
+    const digit = (n >> shift) & ((1 << DIGIT) - 1);
+    line = (((line << DIGIT) % lines) + ((digit * stride) % lines)) % lines;
+  }
+  return line;
 }
 
-function fillInSteps(to: usize, count: u32, by: u64): void {
+function fillInSteps(n: u64, to: usize, count: u32, by: u64): void {
   const all = lines;
-  let line = cursor;
+  let line = strided(n, by);
   for (let at = to, end = to + ((<usize>count) << 3); at < end; at += 8) {
     store<u64>(at, line);
     line += by;
     if (line >= all) line -= all;
   }
-  cursor = line;
 }
 
-function fillPingPong(to: usize, count: u32): void {
+function fillPingPong(n: u64, to: usize, count: u32): void {
+  let line = (n / parameter) % lines;
+  let taken = n % parameter;
   for (let at = to, end = to + ((<usize>count) << 3); at < end; at += 8) {
-    store<u64>(at, cursor);
+    store<u64>(at, line);
     taken += 1;
     if (taken < parameter) continue;
     taken = 0;
-    cursor = cursor + 1 == lines ? 0 : cursor + 1;
+    line = line + 1 == lines ? 0 : line + 1;
   }
 }
 
@@ -76,7 +81,7 @@ function fillHotSet(n: u64, to: usize, count: u32): void {
   }
 }
 
-/** Lines of operations n to n + count - 1, u64 each. Operations come in order. */
+/** Lines of operations n to n + count - 1, u64 each. */
 export function fillLines(n: u64, to: usize, count: u32): void {
   switch (pattern) {
     case STRESS_UNIFORM:
@@ -89,12 +94,12 @@ export function fillLines(n: u64, to: usize, count: u32): void {
       fillHotSet(n, to, count);
       return;
     case STRESS_PING_PONG:
-      fillPingPong(to, count);
+      fillPingPong(n, to, count);
       return;
     case STRESS_STRIDED:
-      fillInSteps(to, count, parameter);
+      fillInSteps(n, to, count, parameter);
       return;
     default:
-      fillInSteps(to, count, lines == 1 ? 0 : 1);
+      fillInSteps(n, to, count, lines == 1 ? 0 : 1);
   }
 }

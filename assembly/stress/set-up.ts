@@ -7,7 +7,6 @@ import { KEY_MODE_RANDOM, STRESS_PREPARED } from '../layout';
 import { mailbox } from '../memory-map';
 import { setRoot } from '../sept-cache';
 import { drawRegion, isHole } from './draw';
-import { resetPattern } from './pattern';
 import { baseLine, guestPages, keyCount, lines, ownerOf, prepare, readProgram, regionShift, tablePage } from './program';
 import { resetRecord, result } from './record';
 
@@ -26,7 +25,6 @@ let ready: bool = false;
 export function setUp(): void {
   setEvent(0);
   readProgram();
-  resetPattern();
   resetRecord();
   ready = false;
   for (let keyId: u32 = 1; keyId <= keyCount; ++keyId) {

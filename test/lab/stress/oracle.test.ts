@@ -6,6 +6,8 @@ import { BUSY, coreOutcome, oracleOutcome, patterns, programs, withHardware } fr
 
 const PROGRAMS = Number(process.env.SEAMLINE_STRESS_PROGRAMS ?? 120);
 const SEED = Number(process.env.SEAMLINE_SEED ?? 20_250_103);
+/** 2^40 lines, but one. */
+const VAST = { footprint: 2 ** 46 - 64, region: 2 ** 30, prepare: false };
 
 describe('a stress program has one digest', () => {
   it.each([0, 1, 2, 3])(
@@ -31,6 +33,26 @@ describe('a stress program has one digest', () => {
       }),
       { numRuns: 12, seed: SEED },
     );
+  }, 300_000);
+
+  it('every pattern over 2^40 lines, in slices of 77 operations', () => {
+    fc.assert(
+      fc.property(patterns, fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (pattern, seed) => {
+        const program = withHardware({ ...BUSY, ...VAST, pattern, seed }, { maxPhysAddrBits: 52 });
+        expect(coreOutcome(program, 1000, undefined, 77)).toEqual(oracleOutcome(program, 1000));
+      }),
+      { numRuns: 24, seed: SEED },
+    );
+  }, 300_000);
+
+  it('a stride far apart, for more operations than a digit of the product counts', () => {
+    // Seven lines are met: the oracle remembers all that it has seen.
+    const apart = 2 ** 37;
+    const pattern = { kind: 'strided', stride: 3 * apart } as const;
+    const walk = { ...BUSY, ...VAST, footprint: 7 * apart * 64, pattern, mix: { load: 1 } };
+    const program = withHardware(walk, { maxPhysAddrBits: 52, provenance: false });
+    const operations = 2 ** 18 + 1000;
+    expect(coreOutcome(program, operations, undefined, 100_003)).toEqual(oracleOutcome(program, operations));
   }, 300_000);
 
   it.each([

@@ -84,10 +84,10 @@ export function oracleOutcome(program: StressProgram, operations: number, shard?
   return oracle.outcome;
 }
 
-/** The same of the Wasm core. */
-export function coreOutcome(program: StressProgram, operations: number, shard?: StressShard): Outcome {
+/** The same of the Wasm core, in slices. */
+export function coreOutcome(program: StressProgram, operations: number, shard?: StressShard, slice = operations): Outcome {
   const run = new StressRun(program, shard);
-  run.run(operations);
+  for (let left = operations; left > 0; left -= slice) run.run(Math.min(left, slice));
   const { operations: done, byOperation, faults, digest, provenanceDigest } = run.result;
   return { operations: done, byOperation, faults, digest, provenanceDigest };
 }
