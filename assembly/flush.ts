@@ -40,7 +40,7 @@ import {
 export const DISCARD = -1;
 
 /** Lines of `frame` that lie in [first, last). */
-export function linesWithin(frame: u64, first: u64, last: u64): u64 {
+function linesWithin(frame: u64, first: u64, last: u64): u64 {
   const start = frame << 6;
   const from = first > start ? first - start : 0;
   const to = min<u64>(last - start, 64);

@@ -1,6 +1,6 @@
 /** The line crypto by itself, on keys and data that the caller gives. */
 import { expandKey, XTS_SCHEDULE_BYTES } from './crypto/aes-xts';
-import { openLines, sealLines } from './crypto/seal';
+import { cryptWithMacs } from './crypto/seal';
 import { CRYPTO_KEYS, CRYPTO_LINES, CRYPTO_MAC_KEY, CRYPTO_SEAL, CRYPTO_TD_BIT } from './layout';
 
 const KEY_BYTES: usize = 64;
@@ -26,6 +26,5 @@ export function cryptoLines(op: i32, aesBits: u32, firstLine: u64, lines: u32, m
   const tdBit = load<u32>(mailbox, CRYPTO_TD_BIT);
   const data = mailbox + CRYPTO_LINES;
   const macs = data + ((<usize>lines) << 6);
-  if (op == CRYPTO_SEAL) sealLines(keys, firstLine, lines, tdBit, macKey, data, data, macs);
-  else openLines(keys, firstLine, lines, tdBit, macKey, data, data, macs);
+  cryptWithMacs(keys, firstLine, lines, tdBit, macKey, data, data, macs, op == CRYPTO_SEAL);
 }

@@ -4,7 +4,7 @@ import { macBits, macMask, tdBitOn } from './config';
 import { count } from './counters';
 import { xtsDecryptLine, xtsEncryptLine, xtsTweak } from './crypto/aes-xts';
 import { lineMac } from './crypto/mac';
-import { sealLines } from './crypto/seal';
+import { cryptWithMacs } from './crypto/seal';
 import { isPlain, sameKey, storesMac } from './keys';
 import { copyLine } from './lines';
 import { storedMac } from './macs';
@@ -33,7 +33,7 @@ export function seal(instance: u32, line: u64, td: bool, from: usize, to: usize)
   }
   count(COUNTER_CRYPTO_BLOCKS, 4);
   count(COUNTER_MACS_COMPUTED);
-  sealLines(scheduleOf(instance), line, 1, td ? 1 : 0, macKey, from, to, sealedMac);
+  cryptWithMacs(scheduleOf(instance), line, 1, td ? 1 : 0, macKey, from, to, sealedMac, true);
   return load<u32>(sealedMac) & macMask;
 }
 
@@ -46,7 +46,7 @@ export function decrypt(instance: u32, line: u64, from: usize, to: usize): void 
   xtsDecryptLine(scheduleOf(instance), line, from, to);
 }
 
-export function macOf(ciphertext: usize, instance: u32, line: u64, td: bool, tweak: usize): u32 {
+function macOf(ciphertext: usize, instance: u32, line: u64, td: bool, tweak: usize): u32 {
   count(COUNTER_MACS_COMPUTED);
   if (isPlain(instance)) memory.fill(tweak, 0, 16);
   else xtsTweak(scheduleOf(instance), line, tweak);

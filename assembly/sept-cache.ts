@@ -42,10 +42,10 @@ const SLOT_LP = 20;
 /** Root and leaf block. */
 export const NAME = 0;
 export const NO_READ: u64 = SEPT_R;
-export const NO_WRITE: u64 = SEPT_W;
+const NO_WRITE: u64 = SEPT_W;
 const DENIALS: u64 = NO_WRITE | NO_READ;
 export const ROOT_IRREGULAR = 8;
-export const ROOT_PAGE = 16;
+const ROOT_PAGE = 16;
 const ROOT_TAG = 24;
 const ROOT_NEXT = 32;
 export const ROOT_LINKS: usize = 64;

@@ -50,7 +50,7 @@ const ON: i32 = -1;
 
 /** No block has it. */
 const NO_TRUST: u64 = 0;
-export const NEVER_TRUSTED: u64 = 1;
+const NEVER_TRUSTED: u64 = 1;
 /** Which package's cache it was that had the lines. */
 const PACKAGE_BITS: u64 = 4;
 

@@ -2,7 +2,7 @@
 import { createSlab } from './arena';
 import { packages, provenance } from './config';
 
-export const DATA_BYTES: u32 = 4096;
+const DATA_BYTES: u32 = 4096;
 export const NODE_BYTES: u32 = 8192;
 /** 512 children, a bit for each, how many there are, and the lines that each package holds below. */
 export const VIEW_NODE_BYTES: u32 = 2048 + 64 + 16 + 32;
@@ -25,8 +25,8 @@ export let viewNodes: usize = 0;
 export const VIEW_HEADER: u32 = 56;
 /** Lines that a sparse block holds before it becomes a page. */
 export const SPARSE_LINES: u32 = 4;
-export const SPARSE_PAGE_BYTES: u32 = 48 + 64 * SPARSE_LINES;
-export const SPARSE_VIEW_BYTES: u32 = 16 + 64 * SPARSE_LINES;
+const SPARSE_PAGE_BYTES: u32 = 48 + 64 * SPARSE_LINES;
+const SPARSE_VIEW_BYTES: u32 = 16 + 64 * SPARSE_LINES;
 
 /** A step may write back a whole page, and each of its lines may need one. */
 const LINE_RECORDS: u32 = 2 * 64;

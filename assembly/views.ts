@@ -38,12 +38,10 @@ let epoch: u64 = 1;
 /** Changes whenever a line of a trusted page may have changed, or left a cache. */
 export let trust: u64 = 1;
 export let viewCount: u32 = 0;
-/** Changes whenever a view comes or goes. */
-export let viewVersion: u32 = 1;
 /** Lines held by each package (u64). */
 const held: usize = memory.data(64, 16);
 
-export function viewKey(frame: u64, keyId: u32): u64 {
+function viewKey(frame: u64, keyId: u32): u64 {
   return (frame << 16) | <u64>keyId;
 }
 
@@ -57,7 +55,7 @@ export function keyIdOf(view: usize): u32 {
 
 /** KeyIDs have 15 bits, frames 40. */
 function tableKey(frame: u64, keyId: u32): u64 {
-  return (frame << 24) | ((<u64>keyId) << 9) | epoch;
+  return (frame << 24) | ((<u64>keyId) << (EPOCH_BITS + 1)) | epoch;
 }
 
 function tableEntry(frame: u64, keyId: u32): usize {
@@ -142,7 +140,6 @@ export function createView(frame: u64, keyId: u32): usize {
   store<u64>(view, sequence, STAMP);
   link(view, frame, key);
   viewCount += 1;
-  viewVersion += 1;
   remember(frame, keyId, view);
   return view;
 }
@@ -181,7 +178,6 @@ export function destroyView(view: usize): void {
   if (load<u32>(view, WRITERS) != 0) give(writerBlocks, load<u32>(view, WRITERS));
   give(views, view);
   viewCount -= 1;
-  viewVersion += 1;
 }
 
 export function validIn(view: usize, pkg: u32): u64 {

@@ -7,8 +7,7 @@ import { Checks, checkConfig } from './checks.ts';
 import { compileCore, instantiateCore } from './compile.ts';
 import { writeConfig } from './config-struct.ts';
 import type { CoreExports } from './core-exports.ts';
-import type { CoreConfig } from './memory-core.ts';
-import { CoreMisuse, MAILBOX_BYTES } from './memory-core.ts';
+import { type CoreConfig, CoreMisuse, DEFAULT_CORE_CONFIG, MAILBOX_BYTES } from './memory-core.ts';
 
 /** The part of a machine's config that capacity depends on; a whole {@link CoreConfig} will do. `cacheSets` is at least 1. */
 export type CapacityConfig = Pick<CoreConfig, 'seed' | 'packages' | 'cacheSets' | 'cacheWays' | 'cachePolicy'>;
@@ -34,21 +33,12 @@ const MOST_REFERENCES = 2 ** 51;
 const MAX_PAGES = 65535;
 const LIST = MAILBOX_BYTES / 8;
 
-/** All that {@link CapacityConfig} leaves open plays no part. */
-const NEUTRAL: Omit<CoreConfig, keyof CapacityConfig> = {
+/** What {@link CapacityConfig} leaves open and a line and KeyID of any size need. */
+const WIDE = {
+  ...DEFAULT_CORE_CONFIG,
   maxPhysAddrBits: ADDRESS_BITS,
   numSharedKeyIds: 32767,
   numPrivateKeyIds: 0,
-  homes: [],
-  integrity: 'none',
-  sharedIntegrity: false,
-  macBits: 28,
-  tdBit: false,
-  checkOrder: 'td-first',
-  unprogrammedKey: 'tme',
-  partialWriteErratum: false,
-  aesBits: 128,
-  crypto: 'lazy',
   provenance: false,
 };
 
@@ -65,7 +55,7 @@ export class CapacityModel {
 
   constructor(config: CapacityConfig, module: WebAssembly.Module) {
     const { seed, packages, cacheSets, cacheWays, cachePolicy } = config;
-    const core: CoreConfig = { ...NEUTRAL, seed, packages, cacheSets, cacheWays, cachePolicy };
+    const core: CoreConfig = { ...WIDE, seed, packages, cacheSets, cacheWays, cachePolicy };
     checkConfig(core);
     if (cacheSets === 0)
       throw new CoreMisuse('CONFIG', 'cacheSets 0: a cache without bound has no victims; give a power of two up to 2^20');

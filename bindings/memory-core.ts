@@ -59,6 +59,29 @@ export interface CoreConfig {
   readonly provenance: boolean;
 }
 
+/** One package of hardware as bought: Ci with 28 MAC bits, 31 shared and 32 private KeyIDs, caches without bound. */
+export const DEFAULT_CORE_CONFIG: CoreConfig = {
+  seed: 1n,
+  packages: 1,
+  maxPhysAddrBits: 46,
+  numSharedKeyIds: 31,
+  numPrivateKeyIds: 32,
+  homes: [],
+  integrity: 'Ci',
+  sharedIntegrity: false,
+  macBits: 28,
+  tdBit: true,
+  checkOrder: 'td-first',
+  unprogrammedKey: 'tme',
+  partialWriteErratum: true,
+  aesBits: 128,
+  cacheSets: 0,
+  cacheWays: 16,
+  cachePolicy: 'lru',
+  crypto: 'lazy',
+  provenance: true,
+};
+
 /** Why a controller read made poison or a consumer met it. */
 export type Check = 'none' | 'poison' | 'td-bit' | 'mac' | 'unprogrammed-key' | 'partial-write';
 

@@ -75,30 +75,17 @@ export function cryptTweaked(schedule: usize, tweaks: usize, lines: u32, src: us
   }
 }
 
-function cryptLines(schedule: usize, firstLine: u64, lines: u32, src: usize, dst: usize, encrypt: bool): void {
-  for (let done: u32 = 0; done < lines; done += TWEAKS) {
-    const offset = <usize>done * LINE_BYTES;
-    xtsTweaks(schedule, firstLine + done, tweakBlocks);
-    cryptTweaked(schedule, tweakBlocks, min<u32>(lines - done, TWEAKS), src + offset, dst + offset, encrypt);
-  }
-}
-
-/** Encrypts consecutive lines from `src` to `dst` (which may be the same). */
-export function xtsEncryptLines(schedule: usize, firstLine: u64, lines: u32, src: usize, dst: usize): void {
-  cryptLines(schedule, firstLine, lines, src, dst, true);
-}
-
-/** Decrypts consecutive lines from `src` to `dst` (which may be the same). */
-export function xtsDecryptLines(schedule: usize, firstLine: u64, lines: u32, src: usize, dst: usize): void {
-  cryptLines(schedule, firstLine, lines, src, dst, false);
+function cryptLine(schedule: usize, line: u64, src: usize, dst: usize, encrypt: bool): void {
+  xtsTweaks(schedule, line, tweakBlocks);
+  cryptPair(schedule, tweakBlocks, 1, src, dst, encrypt);
 }
 
 /** Encrypts 64 bytes from `src` to `dst` (which may be the same) as data unit `line`. */
 export function xtsEncryptLine(schedule: usize, line: u64, src: usize, dst: usize): void {
-  cryptLines(schedule, line, 1, src, dst, true);
+  cryptLine(schedule, line, src, dst, true);
 }
 
 /** Decrypts 64 bytes from `src` to `dst` (which may be the same) as data unit `line`. */
 export function xtsDecryptLine(schedule: usize, line: u64, src: usize, dst: usize): void {
-  cryptLines(schedule, line, 1, src, dst, false);
+  cryptLine(schedule, line, src, dst, false);
 }

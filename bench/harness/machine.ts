@@ -1,5 +1,5 @@
 /** The machine that is measured: two packages, Ci, TD bit, MAC, poison; provenance and crypto vary. */
-import { type CoreConfig, createCore, type MemoryCore } from '../../bindings/index.ts';
+import { type CoreConfig, createCore, DEFAULT_CORE_CONFIG, type MemoryCore } from '../../bindings/index.ts';
 import { expectBytes, expectEqual } from './bench.ts';
 import { LINE, TIB } from './workload.ts';
 
@@ -12,28 +12,13 @@ export const PACKAGE = 0;
 export const OTHER_PACKAGE = 1;
 
 export const CONFIG: CoreConfig = {
-  seed: 1n,
+  ...DEFAULT_CORE_CONFIG,
   packages: 2,
-  maxPhysAddrBits: 46,
-  numSharedKeyIds: 31,
-  numPrivateKeyIds: 32,
   homes: [
     { base: 0, size: 4 * TIB, package: 0 },
     { base: 4 * TIB, size: 4 * TIB, package: 1 },
   ],
-  integrity: 'Ci',
   sharedIntegrity: true,
-  macBits: 28,
-  tdBit: true,
-  checkOrder: 'td-first',
-  unprogrammedKey: 'tme',
-  partialWriteErratum: true,
-  aesBits: 128,
-  cacheSets: 0,
-  cacheWays: 0,
-  cachePolicy: 'random',
-  crypto: 'lazy',
-  provenance: true,
 };
 
 export const EVENT = 7;

@@ -1,27 +1,7 @@
 // One fresh process of start.ts: from before the import until the first line was written and read back.
 const start = performance.now();
-const { createCore } = await import(process.argv[2]);
-const core = createCore({
-  seed: 1n,
-  packages: 1,
-  maxPhysAddrBits: 46,
-  numSharedKeyIds: 31,
-  numPrivateKeyIds: 32,
-  homes: [],
-  integrity: 'Ci',
-  sharedIntegrity: true,
-  macBits: 28,
-  tdBit: true,
-  checkOrder: 'td-first',
-  unprogrammedKey: 'tme',
-  partialWriteErratum: true,
-  aesBits: 128,
-  cacheSets: 0,
-  cacheWays: 0,
-  cachePolicy: 'random',
-  crypto: 'lazy',
-  provenance: true,
-});
+const { createCore, DEFAULT_CORE_CONFIG } = await import(process.argv[2]);
+const core = createCore(DEFAULT_CORE_CONFIG);
 core.mailbox.u8.fill(0xc3, 0, 64);
 core.movdir64b(0, 4096, 40);
 core.mailbox.u8.fill(0, 0, 64);

@@ -1,33 +1,22 @@
 /** plaintext() and nextNonZero(): what auditors read, equal in both engines. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CoreConfig, createCore, type MemoryCore } from '../../bindings/index.ts';
+import { type CoreConfig, createCore, DEFAULT_CORE_CONFIG, type MemoryCore } from '../../bindings/index.ts';
 import { EagerCore } from '../oracle/eager-core.ts';
 
 const GIB = 2 ** 30;
 const CONFIG: CoreConfig = {
+  ...DEFAULT_CORE_CONFIG,
   seed: 7n,
   packages: 2,
-  maxPhysAddrBits: 46,
   numSharedKeyIds: 2,
   numPrivateKeyIds: 3,
   homes: [
     { base: 0, size: GIB, package: 0 },
     { base: GIB, size: GIB, package: 1 },
   ],
-  integrity: 'Ci',
-  sharedIntegrity: false,
-  macBits: 28,
-  tdBit: true,
-  checkOrder: 'td-first',
-  unprogrammedKey: 'tme',
-  partialWriteErratum: true,
-  aesBits: 128,
   cacheSets: 2,
   cacheWays: 2,
-  cachePolicy: 'lru',
-  crypto: 'lazy',
-  provenance: true,
 };
 /** Two pages around the border of the two homes. */
 const FIRST = GIB - 4096;

@@ -14,17 +14,6 @@ const PAGE_BYTES = 65536;
 const SLOTS = 16;
 const SLOT_BYTES = 8192;
 
-type SealLines = (
-  schedule: number,
-  firstLine: bigint,
-  lines: number,
-  tdBit: number,
-  macKey: number,
-  src: number,
-  dst: number,
-  macsOut: number,
-) => void;
-
 export interface CryptoExports {
   memory: WebAssembly.Memory;
   XTS_SCHEDULE_BYTES: WebAssembly.Global;
@@ -35,10 +24,17 @@ export interface CryptoExports {
   xtsDecryptLine(schedule: number, line: bigint, src: number, dst: number): void;
   deriveMacKey(seed: bigint, out: number): void;
   xtsTweaks(schedule: number, firstLine: bigint, tweaksOut: number): void;
-  xtsEncryptLines(schedule: number, firstLine: bigint, lines: number, src: number, dst: number): void;
-  xtsDecryptLines(schedule: number, firstLine: bigint, lines: number, src: number, dst: number): void;
-  sealLines: SealLines;
-  openLines: SealLines;
+  cryptWithMacs(
+    schedule: number,
+    firstLine: bigint,
+    lines: number,
+    tdBit: number,
+    macKey: number,
+    src: number,
+    dst: number,
+    macsOut: number,
+    encrypt: boolean,
+  ): void;
   lineMacs(ciphertexts: number, tweaks: number, lines: number, tdBit: number, macKey: number, macsOut: number): void;
   lineMac(ciphertext: number, tweak: number, tdBit: number, macKey: number): number;
   sha3_256(src: number, len: number, dst: number): void;

@@ -67,8 +67,8 @@ function run(of: Batch, direction: 'seal' | 'open', inPlace: boolean): Sealed {
   const { schedule, source, target, macKey } = stage(of);
   const to = inPlace ? source : target;
   crypto.put(MACS, new Uint8Array(of.lines * 4 + 4).fill(0xa5));
-  const call = direction === 'seal' ? crypto.wasm.sealLines : crypto.wasm.openLines;
-  call(schedule, of.firstLine, of.lines, of.tdBit, macKey, source, to, crypto.slot(MACS));
+  const { firstLine, lines, tdBit } = of;
+  crypto.wasm.cryptWithMacs(schedule, firstLine, lines, tdBit, macKey, source, to, crypto.slot(MACS), direction === 'seal');
   const macs = new Uint32Array(crypto.get(MACS, of.lines * 4 + 4).buffer);
   expect(macs[of.lines], 'a MAC behind the last line').toBe(0xa5a5a5a5);
   expect(hex(crypto.get(TARGET, of.lines * LINE + LINE)).slice(of.lines * LINE * 2), 'bytes behind the last line').toBe(
@@ -94,7 +94,18 @@ describe('lines sealed and opened together', () => {
       fc.property(batch, (of) => {
         const { schedule, source, macKey } = stage(of);
         const sealed = run(of, 'seal', false);
-        crypto.wasm.openLines(schedule, of.firstLine, of.lines, of.tdBit, macKey, crypto.slot(TARGET), source, crypto.slot(MACS));
+        const { firstLine, lines, tdBit } = of;
+        crypto.wasm.cryptWithMacs(
+          schedule,
+          firstLine,
+          lines,
+          tdBit,
+          macKey,
+          crypto.slot(TARGET),
+          source,
+          crypto.slot(MACS),
+          false,
+        );
         expect(hex(crypto.get(SOURCE, of.lines * LINE))).toBe(hex(dataOf(of)));
         expect([...new Uint32Array(crypto.get(MACS, of.lines * 4).buffer)]).toEqual([...sealed.macs]);
       }),
@@ -107,11 +118,11 @@ describe('lines sealed and opened together', () => {
       fc.property(batch, (of) => {
         const { wasm } = crypto;
         const { schedule, source, target, macKey } = stage(of);
-        for (const [many, one] of [
-          [wasm.xtsEncryptLines, wasm.xtsEncryptLine],
-          [wasm.xtsDecryptLines, wasm.xtsDecryptLine],
+        for (const [encrypt, one] of [
+          [true, wasm.xtsEncryptLine],
+          [false, wasm.xtsDecryptLine],
         ] as const) {
-          many(schedule, of.firstLine, of.lines, source, target);
+          wasm.cryptWithMacs(schedule, of.firstLine, of.lines, of.tdBit, macKey, source, target, crypto.slot(MACS), encrypt);
           const together = hex(crypto.get(TARGET, of.lines * LINE));
           for (let i = 0; i < of.lines; ++i) one(schedule, of.firstLine + BigInt(i), source + i * LINE, target + i * LINE);
           expect(hex(crypto.get(TARGET, of.lines * LINE))).toBe(together);

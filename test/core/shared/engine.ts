@@ -1,7 +1,14 @@
 /** What the law's tests need of a machine. Free of environment: these suites run in Node and in a browser, on any engine. */
 
 import { expect } from 'vitest';
-import type { CachedCopy, CoreConfig, DirectStore, MemoryCore, Status } from '../../../bindings/memory-core.ts';
+import {
+  type CachedCopy,
+  type CoreConfig,
+  DEFAULT_CORE_CONFIG,
+  type DirectStore,
+  type MemoryCore,
+  type Status,
+} from '../../../bindings/memory-core.ts';
 import { type LineKey, PLAINTEXT_KEY, streamKey, XtsKey } from '../../oracle/line-crypto.ts';
 
 export interface Engine {
@@ -24,6 +31,7 @@ export const PRIVATE2 = 9;
 export const TOP_KEYID = 15;
 
 export const CONFIG: CoreConfig = {
+  ...DEFAULT_CORE_CONFIG,
   seed: 0x5ea311e5eedn,
   packages: 2,
   maxPhysAddrBits: 52,
@@ -33,19 +41,6 @@ export const CONFIG: CoreConfig = {
     { base: 0, size: GIB, package: 0 },
     { base: GIB, size: GIB, package: 1 },
   ],
-  integrity: 'Ci',
-  sharedIntegrity: false,
-  macBits: 28,
-  tdBit: true,
-  checkOrder: 'td-first',
-  unprogrammedKey: 'tme',
-  partialWriteErratum: true,
-  aesBits: 128,
-  cacheSets: 0,
-  cacheWays: 0,
-  cachePolicy: 'lru',
-  crypto: 'lazy',
-  provenance: true,
 };
 
 /** 64 bytes that differ from line to line and never are zero. */
