@@ -21,6 +21,8 @@ let topEntries: u32 = 0;
 /** The leaf node that was used last. */
 let leaf: usize = 0;
 let leafRegion: u64 = NO_FRAME;
+/** The one leaf that may be empty: who flushes his only page comes back to it. */
+let idleRegion: u64 = NO_FRAME;
 
 export function initViewIndex(): void {
   topEntries = (<u32>1) << max<u32>(addressBits - 12 - <u32>TOP_SHIFT, 6);
@@ -102,6 +104,7 @@ export function setFirstView(frame: u64, view: usize): void {
     leaf = node;
     leafRegion = frame >> 9;
   }
+  if (frame >> 9 == idleRegion) idleRegion = NO_FRAME;
   if (load<u32>(cellIn(node, frame, 0)) == 0) adopt(node, frame, 0, view);
   else store<u32>(cellIn(node, frame, 0), <u32>view);
 }
@@ -116,12 +119,17 @@ function abandon(node: usize, frame: u64, shift: u64): bool {
 }
 
 function forget(frame: u64): void {
+  if (!abandon(findLeaf(frame), frame, 0)) return;
+  if (idleRegion != NO_FRAME) giveLeaf(idleRegion << 9);
+  idleRegion = frame >> 9;
+}
+
+/** Gives back an empty leaf, and what is empty without it. */
+function giveLeaf(frame: u64): void {
   const upper = <usize>load<u32>(topCell(frame));
   const middle = <usize>load<u32>(cellIn(upper, frame, 18));
-  const lower = <usize>load<u32>(cellIn(middle, frame, 9));
-  if (!abandon(lower, frame, 0)) return;
+  give(viewNodes, load<u32>(cellIn(middle, frame, 9)));
   leafRegion = NO_FRAME;
-  give(viewNodes, lower);
   if (!abandon(middle, frame, 9)) return;
   give(viewNodes, middle);
   if (!abandon(upper, frame, 18)) return;
