@@ -1,32 +1,5 @@
-import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid_entry2 } from '../spec/kvm-uapi.ts';
-
-/** struct kvm_cpuid_entry2 as values. */
-export interface CpuidEntry {
-  readonly function: number;
-  readonly index: number;
-  readonly flags: number;
-  readonly eax: number;
-  readonly ebx: number;
-  readonly ecx: number;
-  readonly edx: number;
-}
-
-const FIELDS = ['function', 'index', 'flags', 'eax', 'ebx', 'ecx', 'edx'] as const;
-
-/** Entry `i` of an array that starts at `base`. */
-export function readEntry(bytes: Uint8Array, base: number, i = 0): CpuidEntry {
-  const at = base + i * kvm_cpuid_entry2.SIZE;
-  return Object.fromEntries(FIELDS.map((field) => [field, kvm_cpuid_entry2[field].get(bytes, at)])) as unknown as CpuidEntry;
-}
-
-/** The entries as userspace sees them. */
-export function writeEntries(entries: readonly CpuidEntry[]): Uint8Array {
-  const bytes = new Uint8Array(entries.length * kvm_cpuid_entry2.SIZE);
-  entries.forEach((entry, i) => {
-    for (const field of FIELDS) kvm_cpuid_entry2[field].set(bytes, entry[field] >>> 0, i * kvm_cpuid_entry2.SIZE);
-  });
-  return bytes;
-}
+import type { CpuidEntry } from '../spec/cpuid-entry.ts';
+import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX } from '../spec/kvm-uapi.ts';
 
 /** cpuid_entry2_find: an entry without the flag matches every index of its function. */
 export function findEntry(entries: readonly CpuidEntry[], leaf: number, index: number): CpuidEntry | undefined {

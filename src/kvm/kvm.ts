@@ -1,4 +1,4 @@
-import type { CpuidEntry } from './cpuid.ts';
+import type { CpuidEntry } from '../spec/cpuid-entry.ts';
 import type { KvmKnobs } from './knobs.ts';
 import type { Mutex } from './locks.ts';
 import type { Vm } from './vm/vm.ts';

@@ -1,10 +1,11 @@
 import { type Cpu, type CpuidConfig, on_each_cpu, tdx_get_sysinfo, wbinvd } from '../linux/index.ts';
 import type { Software } from '../platform/index.ts';
+import type { CpuidEntry } from '../spec/cpuid-entry.ts';
 import { EINVAL, ENODEV } from '../spec/errno.ts';
 import { FEATURES0 } from '../spec/features.ts';
 import { type KnobValue, readKnobs } from '../spec/knob.ts';
 import { ATTRIBUTES, XFAM } from '../spec/layouts.ts';
-import { type CpuidEntry, PHYSICAL_BITS_LEAF, withGuestPhysicalBits, withoutUnsupportedTdBits } from './cpuid.ts';
+import { PHYSICAL_BITS_LEAF, withGuestPhysicalBits, withoutUnsupportedTdBits } from './cpuid.ts';
 import { kvmKnobs } from './knobs.ts';
 import type { Kvm, TdxCaps } from './kvm.ts';
 import { Mutex } from './locks.ts';

@@ -1,4 +1,5 @@
 import type { Software } from '../platform/software.ts';
+import { type CpuidEntry, readEntries, writeEntries } from '../spec/cpuid-entry.ts';
 import {
   KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
   KVM_GET_SUPPORTED_CPUID,
@@ -9,37 +10,12 @@ import {
 import { ioctlWith } from './call.ts';
 import type { Syscalls } from './syscalls.ts';
 
-/** struct kvm_cpuid_entry2. */
-export interface CpuidEntry {
-  readonly function: number;
-  readonly index: number;
-  readonly flags: number;
-  readonly eax: number;
-  readonly ebx: number;
-  readonly ecx: number;
-  readonly edx: number;
-}
-
-const FIELDS = ['function', 'index', 'flags', 'eax', 'ebx', 'ecx', 'edx'] as const;
-
-export function readEntries(bytes: Uint8Array, base: number, count: number): CpuidEntry[] {
-  return Array.from({ length: count }, (_, i) => {
-    const at = base + i * kvm_cpuid_entry2.SIZE;
-    return Object.fromEntries(FIELDS.map((field) => [field, kvm_cpuid_entry2[field].get(bytes, at)])) as unknown as CpuidEntry;
-  });
-}
-
-export function writeEntries(bytes: Uint8Array, base: number, entries: readonly CpuidEntry[]): void {
-  entries.forEach((entry, i) => {
-    for (const field of FIELDS) kvm_cpuid_entry2[field].set(bytes, entry[field] >>> 0, base + i * kvm_cpuid_entry2.SIZE);
-  });
-}
-
 /** struct kvm_cpuid2 with its entries. */
 export function cpuid2(entries: readonly CpuidEntry[]): Uint8Array {
-  const bytes = new Uint8Array(kvm_cpuid2.SIZE + entries.length * kvm_cpuid_entry2.SIZE);
+  const array = writeEntries(entries);
+  const bytes = new Uint8Array(kvm_cpuid2.SIZE + array.length);
   kvm_cpuid2.nent.set(bytes, entries.length);
-  writeEntries(bytes, kvm_cpuid2.SIZE, entries);
+  bytes.set(array, kvm_cpuid2.SIZE);
   return bytes;
 }
 

@@ -1,4 +1,5 @@
 import type { Software } from '../platform/software.ts';
+import { type CpuidEntry, readEntries, writeEntries } from '../spec/cpuid-entry.ts';
 import { EINTR } from '../spec/errno.ts';
 import {
   KVM_MAX_CPUID_ENTRIES,
@@ -17,7 +18,6 @@ import {
   TDX_COMMAND_NAMES,
 } from '../spec/kvm-uapi.ts';
 import { CallFailed } from './call.ts';
-import { type CpuidEntry, readEntries, writeEntries } from './cpuid.ts';
 import type { Scratch } from './scratch.ts';
 import type { Syscalls } from './syscalls.ts';
 
@@ -74,7 +74,8 @@ export interface InitVm {
 /** struct kvm_tdx_init_vm with its entries. */
 export function initVmBytes(init: InitVm): Uint8Array {
   const layout = kvm_tdx_init_vm;
-  const bytes = new Uint8Array(layout.SIZE + init.cpuid.length * kvm_cpuid_entry2.SIZE);
+  const entries = writeEntries(init.cpuid);
+  const bytes = new Uint8Array(layout.SIZE + entries.length);
   layout.attributes.set(bytes, init.attributes);
   layout.xfam.set(bytes, init.xfam);
   for (const digest of ['mrconfigid', 'mrowner', 'mrownerconfig'] as const) {
@@ -82,7 +83,7 @@ export function initVmBytes(init: InitVm): Uint8Array {
     if (value) layout[digest].set(bytes, value);
   }
   layout.cpuid.nent.set(bytes, init.cpuid.length);
-  writeEntries(bytes, layout.SIZE, init.cpuid);
+  bytes.set(entries, layout.SIZE);
   return bytes;
 }
 

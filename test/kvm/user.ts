@@ -1,5 +1,6 @@
 import type { Process, Thread } from '../../src/linux/index.ts';
 import type { Software } from '../../src/platform/index.ts';
+import type { CpuidEntry } from '../../src/spec/cpuid-entry.ts';
 import {
   KVM_CAP_EXIT_HYPERCALL,
   KVM_CAP_SPLIT_IRQCHIP,
@@ -13,7 +14,7 @@ import {
   kvm_run,
 } from '../../src/spec/kvm-uapi.ts';
 import { ATTRIBUTES, XFAM } from '../../src/spec/layouts.ts';
-import { type CpuidEntry, cpuid2, supportedCpuid, tdCpuid, vcpuCpuid } from '../../src/vmm/cpuid.ts';
+import { cpuid2, supportedCpuid, tdCpuid, vcpuCpuid } from '../../src/vmm/cpuid.ts';
 import { addSlot, type Slot } from '../../src/vmm/memory.ts';
 import { allocateScratch, type Scratch } from '../../src/vmm/scratch.ts';
 import { initVmBytes, tdxCapabilities, tdxCommand } from '../../src/vmm/tdx.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CpuidEntry, readEntry } from '../../src/kvm/cpuid.ts';
 import type { Software } from '../../src/platform/index.ts';
+import { type CpuidEntry, readEntries } from '../../src/spec/cpuid-entry.ts';
 import { E2BIG, EBADF, EEXIST, EFAULT, EINTR, EINVAL, EIO, EOPNOTSUPP } from '../../src/spec/errno.ts';
 import {
   KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
@@ -259,7 +259,7 @@ describe('KVM_TDX_GET_CPUID', () => {
     const errno = yield* user.command(vcpu, KVM_TDX_GET_CPUID, { data: BigInt(user.scratch.data) });
     const nent = kvm_cpuid2.nent.get(user.thread.read(user.scratch.data, kvm_cpuid2.SIZE));
     const bytes = user.thread.read(user.scratch.data, kvm_cpuid2.SIZE + nent * kvm_cpuid_entry2.SIZE);
-    return { errno, nent, entries: Array.from({ length: nent }, (_, i) => readEntry(bytes, kvm_cpuid2.SIZE, i)) };
+    return { errno, nent, entries: readEntries(bytes, kvm_cpuid2.SIZE, nent) };
   }
 
   it('gives the CPUID values of the TD: -E2BIG with the count where there is no room, then the entries', () => {

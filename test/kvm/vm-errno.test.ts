@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Thread } from '../../src/linux/index.ts';
 import type { Software } from '../../src/platform/index.ts';
+import type { CpuidEntry } from '../../src/spec/cpuid-entry.ts';
 import { E2BIG, EBUSY, EEXIST, EFAULT, EINVAL, EIO, ENOTTY } from '../../src/spec/errno.ts';
 import {
   KVM_CAP_MAX_VCPUS,
@@ -30,7 +31,6 @@ import {
 } from '../../src/spec/kvm-uapi.ts';
 import { ATTRIBUTES, XFAM } from '../../src/spec/layouts.ts';
 import { OPERAND, statusDetail, TDX_OPERAND_BUSY } from '../../src/spec/status.ts';
-import type { CpuidEntry } from '../../src/vmm/cpuid.ts';
 import { House } from './house.ts';
 import { TdUser } from './user.ts';
 

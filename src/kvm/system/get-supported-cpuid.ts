@@ -1,7 +1,8 @@
 import { copy_from_user, copy_to_user } from '../../linux/index.ts';
+import { type CpuidEntry, writeEntries } from '../../spec/cpuid-entry.ts';
 import { E2BIG, EFAULT } from '../../spec/errno.ts';
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, KVM_MAX_CPUID_ENTRIES, kvm_cpuid2 } from '../../spec/kvm-uapi.ts';
-import { type CpuidEntry, writeEntries, X2APIC } from '../cpuid.ts';
+import { X2APIC } from '../cpuid.ts';
 import type { SystemIoctl } from './index.ts';
 
 /** Leaves with their number of sub-leaves; 0: the index does not matter. KVM itself provides x2APIC. */

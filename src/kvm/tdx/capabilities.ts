@@ -1,8 +1,8 @@
 import { copy_from_user, copy_to_user, type Thread } from '../../linux/index.ts';
 import type { Software } from '../../platform/index.ts';
+import { writeEntries } from '../../spec/cpuid-entry.ts';
 import { E2BIG, EFAULT, EINVAL, EIO } from '../../spec/errno.ts';
 import { kvm_tdx_capabilities } from '../../spec/kvm-uapi.ts';
-import { writeEntries } from '../cpuid.ts';
 import type { Vm } from '../vm/vm.ts';
 import type { TdxCommand } from './command.ts';
 

@@ -1,9 +1,10 @@
 import { copy_from_user, copy_to_user, type Thread, tdh_mng_rd } from '../../linux/index.ts';
 import type { Software } from '../../platform/index.ts';
+import { type CpuidEntry, writeEntries } from '../../spec/cpuid-entry.ts';
 import { E2BIG, EFAULT, EIO } from '../../spec/errno.ts';
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, kvm_cpuid2 } from '../../spec/kvm-uapi.ts';
 import { MD_TD } from '../../spec/metadata.ts';
-import { type CpuidEntry, PHYSICAL_BITS_LEAF, withGuestPhysicalBits, writeEntries } from '../cpuid.ts';
+import { PHYSICAL_BITS_LEAF, withGuestPhysicalBits } from '../cpuid.ts';
 import type { VcpuCommand } from '../vcpu/memory-encrypt-op.ts';
 import type { Td } from './td.ts';
 

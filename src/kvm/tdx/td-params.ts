@@ -1,16 +1,9 @@
 import type { Thread } from '../../linux/index.ts';
+import { type CpuidEntry, readEntries } from '../../spec/cpuid-entry.ts';
 import { EBUSY, EINVAL } from '../../spec/errno.ts';
 import { kvm_tdx_init_vm } from '../../spec/kvm-uapi.ts';
 import { CONFIG_FLAGS, CPUID_VALUES, TD_PARAMS } from '../../spec/layouts.ts';
-import {
-  type CpuidEntry,
-  findEntry,
-  guestPhysicalBits,
-  hasUnsupportedTdBits,
-  PHYSICAL_BITS_LEAF,
-  readEntry,
-  withGuestPhysicalBits,
-} from '../cpuid.ts';
+import { findEntry, guestPhysicalBits, hasUnsupportedTdBits, PHYSICAL_BITS_LEAF, withGuestPhysicalBits } from '../cpuid.ts';
 import { maxVcpus } from '../system/check-extension.ts';
 import type { Vm } from '../vm/vm.ts';
 
@@ -37,7 +30,7 @@ export function tdParams(current: Thread, vm: Vm, init: Uint8Array): TdParams | 
   if ((attributes & ~tdx.supportedAttrs) !== 0n) return -EINVAL;
   if ((xfam & ~tdx.supportedXfam) !== 0n) return -EINVAL;
 
-  const entries = Array.from({ length: layout.cpuid.nent.get(init) }, (_, i) => readEntry(init, layout.SIZE, i));
+  const entries = readEntries(init, layout.SIZE, layout.cpuid.nent.get(init));
   const width = findEntry(entries, PHYSICAL_BITS_LEAF, 0);
   const bits = width ? guestPhysicalBits(width.eax) : 0;
   if (bits !== 48 && bits !== 52) return -EINVAL;

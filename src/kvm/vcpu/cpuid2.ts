@@ -1,7 +1,7 @@
 import { copy_from_user, copy_to_user } from '../../linux/index.ts';
+import { readEntries, writeEntries } from '../../spec/cpuid-entry.ts';
 import { E2BIG, EFAULT } from '../../spec/errno.ts';
 import { KVM_MAX_CPUID_ENTRIES, kvm_cpuid_entry2, kvm_cpuid2 } from '../../spec/kvm-uapi.ts';
-import { readEntry, writeEntries } from '../cpuid.ts';
 import type { VcpuIoctl } from './ioctls.ts';
 
 const ENTRIES = BigInt(kvm_cpuid2.SIZE);
@@ -14,7 +14,7 @@ export const setCpuid2: VcpuIoctl = function* (current, vcpu, arg) {
   if (nent > KVM_MAX_CPUID_ENTRIES) return -E2BIG;
   const bytes = copy_from_user(current, arg + ENTRIES, nent * kvm_cpuid_entry2.SIZE);
   if (!bytes) return -EFAULT;
-  vcpu.cpuid = Array.from({ length: nent }, (_, i) => readEntry(bytes, 0, i));
+  vcpu.cpuid = readEntries(bytes, 0, nent);
   return 0;
 };
 

@@ -1,6 +1,6 @@
 import type { Thread } from '../../linux/index.ts';
 import type { Software } from '../../platform/index.ts';
-import type { CpuidEntry } from '../cpuid.ts';
+import type { CpuidEntry } from '../../spec/cpuid-entry.ts';
 import { Mutex } from '../locks.ts';
 import type { TdVcpu } from '../tdx/td.ts';
 import type { Vm } from '../vm/vm.ts';
