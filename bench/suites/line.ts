@@ -1,4 +1,4 @@
-/** Single operations on one line, called from JavaScript, on 1 MiB in a seeded order. */
+/** Single operations on one line, called from JavaScript, in a seeded order: on 1 MiB, and on what the host's nearest cache holds. */
 import { compileCore, instantiateCore } from '../../bindings/compile.ts';
 import type { MemoryCore } from '../../bindings/index.ts';
 import { type Bench, expectEqual, type Measurement, type Params } from '../harness/bench.ts';
@@ -9,7 +9,9 @@ import { GIB, LINE, shuffled } from '../harness/workload.ts';
 
 const PA = GIB;
 const LINES = 16384;
-const PASSES = 4;
+const NEAR_LINES = 256;
+/** Lines of one sample. */
+const SAMPLE = 4 * LINES;
 
 /** A verb with its own loop, so that every call site sees one callee; a pass gives the `or` of all statuses. */
 interface Verb {
@@ -86,10 +88,10 @@ function writeBackAll(core: MemoryCore): void {
 }
 
 /** Whatever the passes wrote, they wrote as the event that was current last. */
-function expectWriters(core: MemoryCore, event: number): void {
+function expectWriters(core: MemoryCore, bytes: number, event: number): void {
   writeBackAll(core);
   if (!core.config.provenance) return;
-  core.forEachRun(PA, LINES * LINE, (_, __, state) => expectEqual('writer of the lines', state.writer, event));
+  core.forEachRun(PA, bytes, (_, __, state) => expectEqual('writer of the lines', state.writer, event));
 }
 
 function expectStamps(core: MemoryCore, addresses: Float64Array): void {
@@ -119,21 +121,24 @@ function expectReads(core: MemoryCore, verb: Verb, addresses: Float64Array): voi
   expectEqual('status of a line under another key', verb.pass(core, one), 1);
 }
 
-function measure(verb: Verb, { provenance, renewed }: Column, protocol: Protocol): Measurement {
+const randomly = (lines: number, seed: number): Float64Array =>
+  Float64Array.from(shuffled(lines, seed), (line) => PA + line * LINE);
+
+function measure(verb: Verb, { lines, provenance, renewed }: Column, protocol: Protocol): Measurement {
   const core = machine({ provenance });
-  const addresses = Float64Array.from(shuffled(LINES, protocol.seed), (line) => PA + line * LINE);
+  const addresses = randomly(lines, protocol.seed);
   stamp(core, VERBS[0]!, addresses);
   let status = 0;
   let event = EVENT;
   const batch = (): void => {
-    for (let pass = 0; pass < PASSES; pass++) {
+    for (let pass = 0; pass < SAMPLE / lines; pass++) {
       if (renewed) core.setEvent(++event);
       status |= verb.pass(core, addresses);
     }
   };
-  const samples = sample(LINES * PASSES, batch, protocol);
+  const samples = sample(SAMPLE, batch, protocol);
   expectEqual('status', status, 0);
-  expectWriters(core, event);
+  expectWriters(core, lines * LINE, event);
   if (verb.direction === 'in') stamp(core, verb, addresses);
   expectStamps(core, addresses);
   if (verb.direction === 'out') expectReads(core, verb, addresses);
@@ -141,22 +146,30 @@ function measure(verb: Verb, { provenance, renewed }: Column, protocol: Protocol
 }
 
 interface Column {
+  readonly lines: number;
   readonly provenance: boolean;
   /** Does every pass belong to an event of its own? Then each line gets another writer. */
   readonly renewed: boolean;
 }
 
 /** Nobody asks for the event with provenance off; a read stamps nothing. */
-const EVENTS: readonly (Column & { readonly params: Params; readonly direction?: Verb['direction'] })[] = [
-  { provenance: true, renewed: false, params: { events: 'one event', provenance: 'on' } },
-  { provenance: true, renewed: true, params: { events: 'a new event a pass', provenance: 'on' }, direction: 'in' },
-  { provenance: false, renewed: false, params: { provenance: 'off' } },
+const COLUMNS: readonly (Column & { readonly params: Params; readonly direction?: Verb['direction'] })[] = [
+  { lines: LINES, provenance: true, renewed: false, params: { footprint: '1 MiB', events: 'one event', provenance: 'on' } },
+  {
+    lines: LINES,
+    provenance: true,
+    renewed: true,
+    params: { footprint: '1 MiB', events: 'a new event a pass', provenance: 'on' },
+    direction: 'in',
+  },
+  { lines: LINES, provenance: false, renewed: false, params: { footprint: '1 MiB', provenance: 'off' } },
+  { lines: NEAR_LINES, provenance: true, renewed: false, params: { footprint: '16 KiB', events: 'one event', provenance: 'on' } },
 ];
 
 /** The signature of a store or load, refused as soon as it is in Wasm: this instance was never powered on and has no KeyID at all. */
 function measureFloor(protocol: Protocol): Measurement {
   const { loadHit } = instantiateCore(compileCore());
-  const addresses = Float64Array.from(shuffled(LINES, protocol.seed), (line) => PA + line * LINE);
+  const addresses = randomly(LINES, protocol.seed);
   let hits = 0;
   const batch = (): void => {
     for (let i = 0; i < addresses.length; i++) hits |= loadHit(PACKAGE, addresses[i]!, LINE, KEY);
@@ -174,7 +187,7 @@ const floor: Bench = {
 };
 
 const verbs = VERBS.flatMap((verb) =>
-  EVENTS.filter(({ direction }) => direction === undefined || direction === verb.direction).map(({ params, ...column }) => ({
+  COLUMNS.filter(({ direction }) => direction === undefined || direction === verb.direction).map(({ params, ...column }) => ({
     name: verb.name,
     params,
     target: verb.target,
