@@ -13,7 +13,7 @@ import { lineTag, lineWriter, readStored } from './page';
 import { tryResolveFrame } from './pending';
 import { Quick } from './quick';
 import { SPARSE_LINES, writerBlocks } from './slabs';
-import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut, hasSpan } from './spans';
+import { addPatternSpan, addSpan, beginPlan, copyIn, copyOut, endPlan, hasSpan } from './spans';
 import {
   COUNTER_BYTES_COPIED,
   COUNTER_CONTROLLER_READS,
@@ -234,7 +234,7 @@ function isFew(view: usize, lines: u32): bool {
  * a line needs to be looked at for itself.
  */
 export function planLoad(pkg: u32, from: u64, length: u64, keyId: u32): u64 {
-  clearSpans();
+  beginPlan(length);
   let pa = from;
   const end = from + length;
   while (pa < end) {
@@ -254,6 +254,7 @@ export function planLoad(pkg: u32, from: u64, length: u64, keyId: u32): u64 {
     }
     pa += lines << 6;
   }
+  endPlan();
   count(COUNTER_LINES_READ, (pa - from) >> 6);
   return pa - from;
 }
@@ -282,7 +283,7 @@ export function loadRange(pkg: u32, from: u64, length: u64, keyId: u32, to: usiz
  * lines that it has taken have no bytes yet: where memory runs out it stops early, also at once.
  */
 export function planStore(pkg: u32, to: u64, length: u64, keyId: u32): u64 {
-  clearSpans();
+  beginPlan(length);
   let pa = to;
   const end = to + length;
   while (pa < end) {
@@ -298,6 +299,7 @@ export function planStore(pkg: u32, to: u64, length: u64, keyId: u32): u64 {
     addSpan(page + (<usize>pa & 4095), lines << 6);
     pa += lines << 6;
   }
+  endPlan();
   count(COUNTER_LINES_WRITTEN, (pa - to) >> 6);
   return pa - to;
 }

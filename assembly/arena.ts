@@ -10,6 +10,8 @@ import { ABORT_OUT_OF_MEMORY } from './layout';
 import { COUNTER_SLOTS_ALLOCATED, COUNTER_SLOTS_FREED } from './spec/counters';
 
 const PAGE_SHIFT: usize = 16;
+/** Of simulated memory. */
+const PAGE_BYTES: usize = 4096;
 /** More than any single step allocates: what it does to one line, or to one page. */
 const STEP_BYTES: usize = 384 * 1024;
 /** Most blocks that a step takes from a slab, unless the slab says otherwise. */
@@ -171,13 +173,31 @@ function alignUp(at: usize, size: usize): usize {
   return ((at + shift + align - 1) & ~(align - 1)) - shift;
 }
 
+/** Bytes of the range that is being planned: its new pages are to lie side by side, so that one copy moves them. */
+let expected: u64 = 0;
+
+/** 0: no range is being planned any more. */
+export function expectPages(bytes: u64): void {
+  expected = bytes;
+}
+
+/** Of the slab's next chunk. Pages of a range leave half of what is left to the other slabs. */
+function chunkBytes(slab: usize, room: usize): usize {
+  const usual = <usize>load<u32>(slab, CHUNK);
+  if (load<u32>(slab, SIZE) != <u32>PAGE_BYTES) return usual;
+  const wanted = <usize>min<u64>(expected, room >> 1) & ~(PAGE_BYTES - 1);
+  expected -= wanted;
+  return max<usize>(usual, wanted);
+}
+
 /** A chunk must be a multiple of the block size. */
 function refill(slab: usize): usize {
-  const chunk = <usize>load<u32>(slab, CHUNK);
-  const size = <usize>load<u32>(slab, SIZE);
-  const start = alignUp(brk, size);
-  const end = <u64>start + chunk;
-  if (end > <u64>top && !growTo(end)) outOfMemory();
+  const start = alignUp(brk, load<u32>(slab, SIZE));
+  let chunk = chunkBytes(slab, maxTop - start);
+  if (<u64>start + chunk > <u64>top && !growTo(<u64>start + chunk)) {
+    chunk = load<u32>(slab, CHUNK);
+    if (<u64>start + chunk > <u64>top && !growTo(<u64>start + chunk)) outOfMemory();
+  }
   idle += start - brk + chunk;
   brk = start + chunk;
   store<u32>(slab, <u32>(start + chunk), END);

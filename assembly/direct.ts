@@ -19,7 +19,7 @@ import { prepareFrame, resolveRange, tryResolveFrame } from './pending';
 import { Quick } from './quick';
 import { displacePage, fillRange } from './range-fill';
 import { dataPages } from './slabs';
-import { addPatternSpan, addSpan, clearSpans, copyIn, copyOut, hasSpan } from './spans';
+import { addPatternSpan, addSpan, beginPlan, copyIn, copyOut, endPlan, hasSpan } from './spans';
 import { COUNTER_CONTROLLER_WRITES, COUNTER_LINES_WRITTEN, COUNTER_MOVDIR64B_LINES } from './spec/counters';
 import { DATA, FILL, KIND_SHIFT, MIXED, SPARSE } from './tags';
 import { findDescriptor, kindOf, LOW, pageDescriptor, span, WRITER } from './tree';
@@ -91,7 +91,7 @@ export function directRange(cause: i32, to: u64, length: u64, keyId: u32, source
 
 /** Tags of whole lines from `to` on, as far as they go by pages; the bytes belong where the spans say. Like planStore it does not abort. */
 export function planDirect(cause: i32, to: u64, length: u64, keyId: u32): u64 {
-  clearSpans();
+  beginPlan(length);
   let pa = to;
   const end = to + length;
   while (!eager && pa < end) {
@@ -103,6 +103,7 @@ export function planDirect(cause: i32, to: u64, length: u64, keyId: u32): u64 {
     addSpan(page + (<usize>pa & 4095), lines << 6);
     pa += lines << 6;
   }
+  endPlan();
   const lines = (pa - to) >> 6;
   count(COUNTER_CONTROLLER_WRITES, lines);
   if (cause == CAUSE_MOVDIR64B) count(COUNTER_MOVDIR64B_LINES, lines);
@@ -174,7 +175,7 @@ function readPast(line: u64, keyId: u32): bool {
 
 /** Checks whole lines from `from` on, as far as all are good: the bytes lie where the spans say. */
 export function planDma(from: u64, length: u64, keyId: u32): u64 {
-  clearSpans();
+  beginPlan(0);
   let pa = from;
   const end = from + length;
   while (pa < end) {

@@ -2,6 +2,7 @@
  * Where the bytes of a range lie. A range operation first settles tags, holders and writers and notes spans of data, neighbours
  * joined; then somebody moves the bytes: Wasm where both ends are in its memory, JavaScript with one `set` a span where not.
  */
+import { expectPages } from './arena';
 import { count } from './counters';
 import { SPAN_AT, SPAN_BYTES, SPAN_SIZE, SPANS_MAX } from './layout';
 import { fillPage } from './lines';
@@ -16,9 +17,15 @@ export let spanCount: u32 = 0;
 /** Does a span of this plan lie in the pattern page? */
 let patternUsed: bool = false;
 
-export function clearSpans(): void {
+/** Of a range for which pages of so many bytes may have to be made. */
+export function beginPlan(bytes: u64): void {
+  expectPages(bytes);
   spanCount = 0;
   patternUsed = false;
+}
+
+export function endPlan(): void {
+  expectPages(0);
 }
 
 /** Is there room for one more span? Ask before lines are taken whose bytes are still to come. */

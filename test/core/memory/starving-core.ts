@@ -68,7 +68,7 @@ const CHANGES: Readonly<Record<string, readonly (readonly [string, string])[]>> 
     ['  if (top - brk < STEP_BYTES &&', '  if (isRefused()) outOfMemory();\n  if (top - brk < STEP_BYTES &&'],
     ['  return top - brk >= STEP_BYTES ||', '  if (isRefused()) return false;\n  return top - brk >= STEP_BYTES ||'],
     ['  return <u64>(top - brk) >= bytes ||', '  obey();\n  return <u64>(top - brk) >= bytes ||'],
-    ['!growTo(end)) outOfMemory();', '!growTo(end)) abort(null, null, 1, load<u32>(slab, SIZE));'],
+    ['outOfMemory();\n  }\n  idle', 'abort(null, null, 1, load<u32>(slab, SIZE));\n  }\n  idle'],
   ],
   // Instances run short every few programmings.
   'assembly/keys.ts': [['const CHUNK_SHIFT: u32 = 8;', 'const CHUNK_SHIFT: u32 = 2;']],
