@@ -5,9 +5,7 @@ import { baselineFile, compareCounters, compareInstructions, compareNames } from
 import { countersOf } from '../../bench/counts/counters.ts';
 import { HOT_OPERATIONS } from '../../bench/counts/operations.ts';
 
-const baseline = baselineFile.parse(
-  JSON.parse(readFileSync(new URL('../../bench/baseline/counts.json', import.meta.url), 'utf8')),
-);
+const baseline = baselineFile.parse(JSON.parse(readFileSync('bench/baseline/counts.json', 'utf8')));
 
 describe('counters against bench/baseline/counts.json', () => {
   it('has every hot operation, and no other', () => {
