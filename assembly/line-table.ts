@@ -58,21 +58,6 @@ export function remove(table: usize, key: u64): void {
   give(load<u32>(table, SLAB), node);
 }
 
-export function clearTable(table: usize): void {
-  const heads = <usize>load<u32>(table, HEADS);
-  const slab = load<u32>(table, SLAB);
-  for (let at = heads, end = heads + ((<usize>(load<u32>(table, MASK) + 1)) << 2); at < end; at += 4) {
-    let node = <usize>load<u32>(at);
-    while (node != 0) {
-      const next = load<u32>(node);
-      give(slab, node);
-      node = next;
-    }
-    store<u32>(at, 0);
-  }
-  store<u32>(table, 0, ENTRIES);
-}
-
 function grow(table: usize): void {
   const oldHeads = <usize>load<u32>(table, HEADS);
   const oldBytes = (<usize>(load<u32>(table, MASK) + 1)) << 2;

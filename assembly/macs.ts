@@ -1,5 +1,5 @@
 /** MACs of lines whose ciphertext was made real: a table by line number. */
-import { clearTable, initTable, lookUp, lookUpOrAdd, PAYLOAD, remove, TABLE_BYTES } from './line-table';
+import { initTable, lookUp, lookUpOrAdd, PAYLOAD, remove, TABLE_BYTES } from './line-table';
 import { macNodes } from './slabs';
 
 const table: usize = memory.data(TABLE_BYTES, 16);
@@ -19,8 +19,4 @@ export function storeMac(line: u64, mac: u32): void {
 
 export function dropMac(line: u64): void {
   remove(table, line);
-}
-
-export function dropAllMacs(): void {
-  clearTable(table);
 }

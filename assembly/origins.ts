@@ -19,7 +19,7 @@ import {
   FAULT_TD_BIT_WOULD_FIRE,
   FAULT_WRITER,
 } from './layout';
-import { clearTable, initTable, lookUp, lookUpOrAdd, PAYLOAD, remove, TABLE_BYTES } from './line-table';
+import { initTable, lookUp, lookUpOrAdd, PAYLOAD, remove, TABLE_BYTES } from './line-table';
 import { fault } from './memory-map';
 import { lineTag, lineWriter } from './page';
 import { originNodes } from './slabs';
@@ -74,10 +74,6 @@ export function forgetPoison(line: u64): void {
 
 export function forgetCachedPoison(line: u64, keyId: u32): void {
   remove(table, cachedKey(line, keyId));
-}
-
-export function forgetAllPoison(): void {
-  clearTable(table);
 }
 
 function copyOrigin(to: u64, source: usize): void {

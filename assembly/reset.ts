@@ -5,8 +5,6 @@ import { clearPackage } from './directory';
 import { clearDisplacements } from './displacements';
 import { wbinvd } from './flush';
 import { provideInstances, resetKeys } from './keys';
-import { dropAllMacs } from './macs';
-import { forgetAllPoison } from './origins';
 import { resolveAll } from './pending';
 import { discardAll } from './range-fill';
 import { inveptAll } from './sept-cache';
@@ -38,8 +36,6 @@ function dropViews(): void {
 export function coldReset(): void {
   dropViews();
   for (let i: u64 = 0; i < <u64>rootDescriptors(); ++i) discardAll(root + ((<usize>i) << 4), i << ROOT_SHIFT);
-  dropAllMacs();
-  forgetAllPoison();
   clearDisplacements();
   resetKeys();
   inveptAll();

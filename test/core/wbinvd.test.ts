@@ -54,6 +54,24 @@ describe('what a WBINVD promised', () => {
     }
   });
 
+  it('comes before what an attacker does to the line', () => {
+    const acts: ((machine: Machine) => void)[] = [
+      (m) => m.core.flip(0, 'data', 9),
+      (m) => m.core.flip(0, 'mac', 3),
+      (m) => m.core.flip(0, 'td-bit'),
+      (m) => m.core.flip(0, 'poison'),
+      (m) => m.core.replay(0, { ciphertext: bytesOf(9), mac: 5, tdBit: true, poison: false }),
+    ];
+    for (const act of acts) {
+      both((m) => {
+        dirty(m, 0, 0, PRIVATE, 7);
+        m.core.wbinvd(0);
+        act(m);
+        return [state(m, 0), m.load(1, 0, PRIVATE), m.load(1, LINE, PRIVATE)];
+      });
+    }
+  });
+
   it('happened at its own event, and under the key of its moment', () => {
     const [inspected] = both((m) => {
       m.core.setEvent(10);
