@@ -220,6 +220,52 @@ describe('keys that come and go by the thousands', () => {
   });
 });
 
+describe('the log of displacements', () => {
+  const KEPT = 65_536;
+  const PLACES = [0, 2 * LINE];
+
+  /** Event n displaces the one line or the other: no two make a run. */
+  function displaced(count: number): MemoryCore {
+    const core = createCore({ ...CONFIG, cacheSets: 0 });
+    for (let n = 1; n <= count; n++) {
+      core.setEvent(n);
+      core.movdir64b(0, PLACES[n % 2]!, (n >> 1) % 2 === 0 ? SHARED : PRIVATE);
+    }
+    return core;
+  }
+
+  it.each([3, 1024, 1025, 5000, KEPT, KEPT + 1, KEPT + 4321])('has the newest 65,536, oldest first: after %i', (count) => {
+    const core = displaced(count);
+    const kept = Array.from({ length: Math.min(count, KEPT) }, (_, i) => count - Math.min(count, KEPT) + 1 + i);
+    for (const [which, pa] of PLACES.entries()) {
+      expect(core.displacements(pa).map(({ event }) => event)).toEqual(kept.filter((n) => n % 2 === which));
+    }
+    expect(core.displacements(LINE)).toEqual([]);
+    expect(core.counters().displacements).toBe(count);
+  });
+
+  it('takes no more memory once it is full, and is empty after a cold reset', () => {
+    const core = displaced(KEPT);
+    const full = core.memoryUsed();
+    for (let n = 1; n <= 5000; n++) core.movdir64b(0, PLACES[n % 2]!, (n >> 1) % 2 === 0 ? PRIVATE : SHARED);
+    expect(core.memoryUsed()).toBe(full);
+    core.coldReset();
+    expect(core.displacements(0)).toEqual([]);
+    core.movdir64b(0, 0, PRIVATE);
+    expect(core.displacements(0)).toHaveLength(1);
+  });
+
+  it('joins neighbours that are alike into a run, which all of its lines show', () => {
+    const core = createCore({ ...CONFIG, cacheSets: 0 });
+    core.setEvent(3);
+    for (let line = 0; line < 2 * KEPT; line++) core.movdir64b(0, line * LINE, PRIVATE);
+    for (const line of [0, 1, KEPT, 2 * KEPT - 1]) {
+      expect(core.displacements(line * LINE)).toMatchObject([{ pa: line * LINE, event: 3, keyId: PRIVATE, displacedKeyId: TME }]);
+    }
+    expect(core.displacements(2 * KEPT * LINE)).toEqual([]);
+  });
+});
+
 describe.each(engines)('what lies beside a line: $name', (engine) => {
   it('no MAC under a KeyID without integrity, until somebody tampers: then the 0 that was stored', () => {
     const machine = new Machine(engine).programAll();
