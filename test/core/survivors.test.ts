@@ -174,6 +174,24 @@ describe.each(engines)('one line of many: $name', (engine) => {
   });
 });
 
+describe.each(engines)('caches after a reset: $name', (engine) => {
+  it.each([
+    ['coldReset', 0],
+    ['coldReset', 4],
+    ['warmReset', 0],
+    ['warmReset', 4],
+  ] as const)('%s, %i sets: empty, and what comes then is all that is evicted', (reset, cacheSets) => {
+    const { core } = new Machine(engine, { cacheSets, cacheWays: 4 }).programAll();
+    const spread = [0, LINE, 3 * PAGE, GIB + PAGE, 2 ** 40];
+    for (const pkg of [0, 1]) for (const pa of spread) core.store(pkg, pa + pkg * 2 * LINE, 8, TME);
+    core[reset]();
+    expect(spread.flatMap((pa) => [...core.cachedCopies(pa), ...core.cachedCopies(pa + 2 * LINE)])).toEqual([]);
+    expect([core.evictSome(0, 5), core.evictSome(1, 5)]).toEqual([0, 0]);
+    for (const pa of spread.slice(0, 3)) core.store(1, pa, 8, TME);
+    expect([core.evictSome(0, 9), core.evictSome(1, 2), core.evictSome(1, 9)]).toEqual([0, 2, 1]);
+  });
+});
+
 describe('keys that come and go by the thousands', () => {
   const SCRATCH = 2 ** 35;
   const MODES = ['random', 'no-encrypt', 'direct', 'random', 'clear'] as const;

@@ -54,8 +54,20 @@ describe('what a WBINVD promised', () => {
     }
   });
 
-  it('comes before what an attacker does to the line', () => {
+  it('comes before whatever changes the line', () => {
     const acts: ((machine: Machine) => void)[] = [
+      (m) => m.put(0, SHARED, bytesOf(9)),
+      (m) => m.direct('nt-store', 4, SHARED, bytesOf(9, 8)),
+      (m) => m.direct('uc-store', 0, PRIVATE, bytesOf(9, 8)),
+      (m) => m.direct('dma', 0, TME, bytesOf(9)),
+      (m) => m.core.movdir64bFill(0, 0, 1, SHARED, 5n),
+      (m) => m.core.movdir64bFill(0, 0, 64 * 512, SHARED, 5n),
+      (m) => m.core.movdir64bCopy(0, LINE, PRIVATE, 0, PRIVATE, 1),
+      (m) => m.core.directWrite('movdir64b', 0, 0, SHARED, bytesOf(9, PAGE)),
+      (m) => m.core.clflush(0, 1, PRIVATE),
+      (m) => m.core.clflush(0, 64, SHARED),
+      (m) => m.store(1, 0, SHARED, bytesOf(9)),
+      (m) => m.core.evict(0, 0, PRIVATE),
       (m) => m.core.flip(0, 'data', 9),
       (m) => m.core.flip(0, 'mac', 3),
       (m) => m.core.flip(0, 'td-bit'),
@@ -64,10 +76,17 @@ describe('what a WBINVD promised', () => {
     ];
     for (const act of acts) {
       both((m) => {
+        m.core.setEvent(1);
         dirty(m, 0, 0, PRIVATE, 7);
+        m.put(LINE, SHARED, bytesOf(1));
+        m.store(1, LINE, TME, bytesOf(2));
+        m.core.setEvent(2);
         m.core.wbinvd(0);
+        m.core.wbinvd(1);
+        m.core.setEvent(3);
         act(m);
-        return [state(m, 0), m.load(1, 0, PRIVATE), m.load(1, LINE, PRIVATE)];
+        const seen = [state(m, 0), state(m, LINE), m.copies(0), m.core.counters().writeBacks];
+        return [seen, m.load(1, 0, PRIVATE), m.load(1, LINE, PRIVATE)];
       });
     }
   });
