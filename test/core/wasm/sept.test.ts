@@ -129,6 +129,23 @@ describe('S-EPT walks', () => {
     expect(() => core.septWalkMany(0, 0, 0, Float64Array.of(GPA, -1), false, hpas)).toThrow(CoreMisuse);
   });
 
+  it.each([1, 2, 3, 4, 5, 4097])('a batch of %i is refused whole when any address is none', (length) => {
+    const core = mapped();
+    const hpas = new Float64Array(length).fill(-1);
+    const batch = (at: number, gpa: number): Float64Array => new Float64Array(length).fill(GPA).fill(gpa, at, at + 1);
+    for (const at of [...Array(Math.min(length, 5)).keys(), length - 1]) {
+      for (const bad of [-1, 0.5, GPA + 0.25, 2 ** 52, 2 ** 53, 2 ** 64, -(2 ** 52), Number.NaN, Infinity, -Infinity, 5e-324]) {
+        expect(() => core.septWalkMany(0, 0, 0, batch(at, bad), false, hpas), `${bad} at ${at}`).toThrow(CoreMisuse);
+      }
+      expect(hpas).toEqual(new Float64Array(length).fill(-1));
+      expect(core.counters().septWalks).toBe(0);
+    }
+    for (const good of [0, -0, 1, 2 ** 52 - 1]) {
+      const other = mapped();
+      expect(other.septWalkMany(0, 0, 0, batch(0, good), false, hpas), `${good}`).toBe(0);
+    }
+  });
+
   it('batches longer than a call go on where the call ended', () => {
     const core = mapped();
     const gpas = new Float64Array(10_000).fill(GPA);
