@@ -165,6 +165,38 @@ describe('what a WBINVD promised', () => {
     });
   });
 
+  it('writes back a page of one pattern that two events filled', () => {
+    const found = both((m) => {
+      for (const [event, pa, length] of [
+        [1, 0, PAGE],
+        [2, 5 * LINE, 9 * LINE],
+      ] as const) {
+        m.core.setEvent(event);
+        m.core.fill(0, pa, length, SHARED, 0x2222n);
+      }
+      m.core.setEvent(3);
+      m.core.wbinvd(0);
+      return [0, 4, 5, 13, 14, 63].map((line) => [m.core.inspect(line * LINE).writer, state(m, line * LINE)]);
+    });
+    expect(found.map(([writer]) => writer)).toEqual([1, 1, 2, 2, 1, 1]);
+  });
+
+  it('leaves evictions by rank right, in every region of the index', () => {
+    both((m) => {
+      const regions = [0, 2 ** 21, GIB, 2 ** 39];
+      const hold = (lines: number, apart: number): void => {
+        for (const base of regions) for (let i = 0; i < lines; i++) m.store(0, base + i * apart, SHARED, bytesOf(i));
+      };
+      hold(20, PAGE + LINE);
+      m.core.wbinvd(0);
+      hold(5, 3 * PAGE);
+      return Array.from({ length: 4 * 5 + 1 }, () => {
+        const evicted = m.core.evictSome(0, 1);
+        return [evicted, ...regions.map((base) => [0, 1, 2, 3, 4].map((i) => m.copies(base + i * 3 * PAGE).length).join(''))];
+      });
+    });
+  });
+
   it('survives resets, and an eviction by rank counts what is left', () => {
     for (const reset of ['coldReset', 'warmReset'] as const) {
       both((m) => {
