@@ -2,8 +2,7 @@
 
 import fc from 'fast-check';
 import { it } from 'vitest';
-import { createCore } from '../../bindings/index.ts';
-import { EagerCore } from '../oracle/eager-core.ts';
+import { CORE, ORACLE } from './both.ts';
 import { type Engine, GIB, LINE, SHARED } from './shared/engine.ts';
 import { lockstep } from './shared/lockstep.ts';
 import { type Program, programs } from './shared/program.ts';
@@ -20,15 +19,12 @@ function blanketed(engine: Engine, keyId: number): Engine {
   return { name: engine.name, create };
 }
 
-const oracle: Engine = { name: 'oracle', create: (config) => new EagerCore(config) };
-const core: Engine = { name: 'core', create: (config) => createCore(config) };
-
 it.each([0, SHARED, 3])(
   '4 MiB under KeyID %i, then anything',
   (keyId) => {
     const spread = (program: Program): Program => ({ ...program, soundLines: false });
     fc.assert(
-      fc.property(programs(60).map(spread), (program) => lockstep([blanketed(oracle, keyId), blanketed(core, keyId)], program)),
+      fc.property(programs(60).map(spread), (program) => lockstep([blanketed(ORACLE, keyId), blanketed(CORE, keyId)], program)),
       { numRuns: 5, seed: 4 + keyId, endOnFailure: true },
     );
   },

@@ -1,15 +1,10 @@
 /** Shrunk counter-examples of property.test.ts, kept: each once made the Wasm core and the oracle disagree. */
 
 import { describe, it } from 'vitest';
-import { createCore } from '../../bindings/index.ts';
-import { EagerCore } from '../oracle/eager-core.ts';
-import type { Engine } from './shared/engine.ts';
+import { CORE, ORACLE } from './both.ts';
 import { lockstep } from './shared/lockstep.ts';
 import type { Program } from './shared/program.ts';
 import type { Step } from './shared/program-ops.ts';
-
-const oracle: Engine = { name: 'oracle', create: (config) => new EagerCore(config) };
-const core: Engine = { name: 'core', create: (config) => createCore(config) };
 
 function program(knobs: Program['knobs'], programmed: number, ...steps: Step[]): Program {
   return { knobs: { seed: 1n, ...knobs }, programmed, soundLines: true, steps };
@@ -85,6 +80,6 @@ const REGRESSIONS: Record<string, Program> = {
 
 describe('kept counter-examples', () => {
   it.each(Object.entries(REGRESSIONS))('%s', (_name, { knobs, ...rest }) => {
-    for (const crypto of ['lazy', 'eager'] as const) lockstep([oracle, core], { ...rest, knobs: { ...knobs, crypto } });
+    for (const crypto of ['lazy', 'eager'] as const) lockstep([ORACLE, CORE], { ...rest, knobs: { ...knobs, crypto } });
   });
 });

@@ -1,21 +1,10 @@
 /** WBINVD is a note that pages heed later (assembly/pending.ts): nothing may show that. Both engines run the same story. */
 import { describe, expect, it } from 'vitest';
 import { createCore } from '../../bindings/index.ts';
-import { EagerCore } from '../oracle/eager-core.ts';
-import { bytesOf, type Engine, GIB, LINE, Machine, PRIVATE, SHARED, TME } from './shared/engine.ts';
+import { both, CORE } from './both.ts';
+import { bytesOf, GIB, LINE, Machine, PRIVATE, SHARED, TME } from './shared/engine.ts';
 
-const engines: Engine[] = [
-  { name: 'oracle', create: (config) => new EagerCore(config) },
-  { name: 'core', create: (config) => createCore(config) },
-];
 const PAGE = 4096;
-
-/** What both engines answer to a story: equal, and returned. */
-function both<T>(story: (machine: Machine) => T, knobs: Parameters<Engine['create']>[0] | object = {}): T {
-  const [oracle, core] = engines.map((engine) => story(new Machine(engine, knobs).programAll()));
-  expect(core).toEqual(oracle);
-  return core!;
-}
 
 /** A dirty line of `keyId` in the cache of `pkg`, over memory that it may read. */
 function dirty(machine: Machine, pkg: number, pa: number, keyId: number, tag: number): void {
@@ -213,7 +202,7 @@ describe('what a WBINVD promised', () => {
   });
 
   it('costs the same however much is dirty', () => {
-    const core = createCore({ ...new Machine(engines[1]!).core.config });
+    const core = createCore({ ...new Machine(CORE).core.config });
     const pages = 4096;
     core.movdir64bFill(0, 0, pages * 64, PRIVATE, 0n);
     for (let i = 0; i < pages; i++) core.store(0, i * PAGE, 8, PRIVATE);
