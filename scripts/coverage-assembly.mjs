@@ -9,7 +9,7 @@ import { compileCounting } from './transforms/coverage.mjs';
 import { lcov, missList, shortfalls, summarize, table } from './transforms/coverage-report.mjs';
 
 /** Percent; raise them when the tests get better. */
-const FLOORS = { lines: 97, branches: 93 };
+const FLOORS = { lines: 98, branches: 94 };
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const raw = 'coverage/assembly-raw';
