@@ -1,5 +1,5 @@
 /** Stress programs: what to draw, from which seed, over which memory (docs/stress-law.md). */
-import type { CoreConfig } from '../../../bindings/memory-core.ts';
+import { type CoreConfig, DEFAULT_CORE_CONFIG } from '../../../bindings/memory-core.ts';
 
 /** A named part of a program, for help texts. */
 export interface StressTerm<Name extends string> {
@@ -146,6 +146,16 @@ export interface StressProgram {
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
+/** The knobs without what a program says of itself. */
+const {
+  seed: _seed,
+  packages: _packages,
+  numSharedKeyIds: _shared,
+  numPrivateKeyIds: _private,
+  homes: _homes,
+  ...HARDWARE
+} = DEFAULT_CORE_CONFIG;
+
 export const DEFAULT_STRESS_PROGRAM: StressProgram = {
   seed: 1,
   base: GIB,
@@ -170,20 +180,5 @@ export const DEFAULT_STRESS_PROGRAM: StressProgram = {
     flip: 0,
   },
   guestPages: 4096,
-  hardware: {
-    maxPhysAddrBits: 52,
-    integrity: 'Ci',
-    sharedIntegrity: false,
-    macBits: 28,
-    tdBit: true,
-    checkOrder: 'td-first',
-    unprogrammedKey: 'tme',
-    partialWriteErratum: true,
-    aesBits: 128,
-    cacheSets: 0,
-    cacheWays: 16,
-    cachePolicy: 'lru',
-    crypto: 'lazy',
-    provenance: true,
-  },
+  hardware: { ...HARDWARE, maxPhysAddrBits: 52 },
 };
