@@ -6,7 +6,7 @@ import type { Step } from '../shared/program-ops.ts';
 import { type Hunger, starvation } from './starvation.ts';
 import { starvingCores } from './starving-core.ts';
 
-const SEQUENCES = Number(process.env.SEAMLINE_SEQUENCES ?? 200);
+const SEQUENCES = Number(process.env.SEAMLINE_SEQUENCES ?? 500);
 const SEED = Number(process.env.SEAMLINE_SEED ?? 20_250_103);
 const CHUNKS = 5;
 const MAX_STEPS = 40;
